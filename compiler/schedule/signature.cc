@@ -167,6 +167,7 @@ absl::StatusOr<Distribution> DistributionFromJson(const Json& json, const std::s
   reader.Read("response", distribution.response);
   reader.Read("view", distribution.view);
   reader.Read("view_argument", distribution.view_argument);
+  reader.Read("shared_view", distribution.shared_view);
   reader.Read("requires_grad", distribution.requires_grad);
   const Json& coupling = reader.Object("coupling");
   ALIDADE_RETURN_IF_ERROR(reader.Finish());
@@ -214,6 +215,7 @@ std::string Distribution::Name() const {
   std::string name = absl::StrCat(model, ".", response);
   if (view != "clean") absl::StrAppend(&name, "@", view);
   if (!view_argument.empty()) absl::StrAppend(&name, "(", view_argument, ")");
+  if (shared_view) absl::StrAppend(&name, "+shared");
   return name;
 }
 
@@ -271,6 +273,7 @@ std::string SignatureToJson(const Signature& signature) {
                              {"response", d.response},
                              {"view", d.view},
                              {"view_argument", d.view_argument},
+                             {"shared_view", d.shared_view},
                              {"requires_grad", d.requires_grad},
                              {"coupling",
                               {{"granularity", std::string(GranularityName(d.coupling.granularity))},

@@ -46,11 +46,12 @@ struct Distribution {
   std::string response;       // chosen, rejected, response, mismatched
   std::string view = "clean"; // clean, corrupted, retrieved, blank, adversarial
   std::string view_argument;  // how the view is made, such as crop; empty when the view has none
+  bool shared_view = false;   // policy and reference must see the very same transformed input
   bool requires_grad = false; // a gradient flows to this distribution's hidden states and head
   Coupling coupling;          // meaningful only with requires_grad
 
-  // "policy.chosen"; other views append "@view" or "@view(argument)": "policy.chosen@corrupted(crop)". The name is the
-  // key of inputs, outputs, command lines and files everywhere.
+  // "policy.chosen"; other views append "@view" or "@view(argument)", shared ones "+shared":
+  // "policy.chosen@corrupted(crop)". The name is the key of inputs, outputs, command lines and files everywhere.
   std::string Name() const;
 };
 
