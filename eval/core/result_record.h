@@ -21,7 +21,7 @@ struct ResultRecord {
   double value = 0;
   double low = 0;   // 95 % bootstrap percentile interval, resampled over images
   double high = 0;  //
-  int64_t n = 0;    // denominator of the metric: questions, captions, mentions, ...
+  int64_t n = 0;    // samples behind the number: questions or captions
   int64_t seed = 0;
   std::string task_version;
   bool higher_is_better = true;

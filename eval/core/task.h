@@ -16,29 +16,30 @@
 
 namespace alidade::datasets {
 class Responder;
-}
+class Source;
+}  // namespace alidade::datasets
 
 namespace alidade::eval {
 
 struct TaskOptions {
-  std::string stage;        // copied into every record: who answers
-  std::string test_folder;  // the test split: a dataset folder written by the world's test source
-  int64_t seed = 0;         // of the run; copied into every record
-  int64_t num_images = 0;   // use the first so many test images; 0: all of them
+  std::string stage;  // copied into every record: who answers
+  int64_t seed = 0;   // of the run; copied into every record
+  // Test images and questions with ground truth, e.g. datasets::TestSplit; outlives the run.
+  const datasets::Source* source = nullptr;
   BootstrapOptions bootstrap;
 };
 
 // What was asked, answered and counted for one question of one group (POPE: one split).
 struct SampleOutput {
   std::string id;      // unique within the task
-  std::string unit;    // resampling unit: the image's path relative to the test folder
+  std::string unit;    // resampling unit: the image, as the source names it
   std::string group;   // "" or a name the task definition lists, e.g. "adversarial"
   std::string prompt;  // text of the question
   std::string answer;  // the model's answer, untouched
   std::string truth;   // what a person reads as ground truth
   std::vector<std::string> wrong;        // words of `answer` that are wrong, for display
   std::map<std::string, double> counts;  // e.g. {"tp": 1}; metrics are ratios of sums of these
-  std::string document_sha256;           // of image path and question id
+  std::string document_sha256;           // of the image's name and the sample's id
   std::string prompt_sha256;
   std::string target_sha256;
 };

@@ -6,12 +6,19 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+
 #include "absl/strings/string_view.h"
+#include "common/media/image.h"
 #include "eval/core/bootstrap.h"
 #include "eval/core/result_record.h"
 #include "eval/core/task.h"
+
+namespace alidade::datasets {
+class ImageProvider;
+}
 
 namespace alidade::eval {
 
@@ -68,7 +75,7 @@ struct Curve {
 
 // A picture with two answers to the same question.
 struct Picture {
-  std::string image_path;  // PNG or JPEG on disk
+  Image image;  // as it is to be seen: already enlarged and brightened
   std::string question;
   std::string truth;
   std::string baseline_answer;
@@ -135,9 +142,11 @@ absl::Status WriteReport(const Report& report, const std::string& folder);
 absl::StatusOr<Curve> ReadCurve(const std::string& path, absl::string_view stage, absl::string_view metric);
 
 // Up to `count` pictures, half from captions and half from adversarial POPE questions, drawn with the evaluation's
-// seed among the samples on which the two models answer differently. Not chosen by who is right.
+// seed among the samples on which the two models answer differently. Not chosen by who is right. `for_people` turns a
+// stored image into one to look at, e.g. datasets::DisplayImage(image, 8).
 absl::StatusOr<std::vector<Picture>> DrawPictures(const Evaluation& baseline, const Evaluation& method,
-                                                  const std::string& test_folder, int64_t count);
+                                                  const datasets::ImageProvider& images,
+                                                  absl::FunctionRef<Image(const Image&)> for_people, int64_t count);
 
 }  // namespace alidade::eval
 
