@@ -1,7 +1,31 @@
 """Repositories made from what `./bazelw` installed: Debian packages and unpacked wheels."""
 
+load("@bazel_tools//tools/cpp:cc_configure.bzl", "cc_autoconf_impl")
+
 def _fail_missing(what, path, remedy):
     fail("%s: expected %s, got nothing; %s" % (what, path, remedy))
+
+# clang-22 lists in its dependency files the module maps of indirect dependencies too, which this Bazel takes for undeclared
+# inclusions; headers, the real matter of layering_check, stay listed.
+_WRAPPER = """#!/bin/sh
+/usr/bin/clang-22 "$@" || exit $?
+previous=
+for argument; do
+  if [ "$previous" = -MF ]; then sed -i 's/[^ ]*\\.cppmap//g' "$argument"; fi
+  previous=$argument
+done
+"""
+
+def _clang_toolchain_impl(ctx):
+    if not ctx.path("/usr/bin/clang-22").exists:
+        _fail_missing("clang", "/usr/bin/clang-22", "run ./bazelw once (package clang-22)")
+    cc_autoconf_impl(ctx, {"gcc": "/usr/bin/clang-22"})
+    ctx.file("clang.sh", _WRAPPER)
+    edit = ctx.execute(["sed", "-i", "-e", 's|"gcc": "/usr/bin/clang-22"|"gcc": "clang.sh"|', "-e", 's|":builtin_include_directory_paths"\\]|":builtin_include_directory_paths", "clang.sh"]|', "BUILD"])
+    if edit.return_code != 0:
+        fail("clang: " + edit.stderr)
+
+clang_toolchain = repository_rule(implementation = _clang_toolchain_impl, local = False, configure = True)
 
 def _debian_rules_cc_impl(ctx):
     # Debian's rules_cc 0.0.4 loads a symbol that Debian's Bazel 4.2.3 does not have yet; the two edits name the
