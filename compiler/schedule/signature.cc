@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/registry/registry.h"
+#include "common/registry/nearest_name.h"
 #include "common/status/status.h"
 #include "nlohmann/json.hpp"
 
@@ -114,8 +114,7 @@ class ObjectReader {
     if (!status_.ok()) return status_;
     for (const auto& [name, value] : object_.items()) {
       if (known_.count(name) == 0) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(where_, ".", name, ": unknown member; nearest is '", NearestName(name, Known()), "'"));
+        return WithContext(UnknownNameError("member", name, Known()), where_);
       }
     }
     return absl::OkStatus();
