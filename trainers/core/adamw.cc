@@ -1,6 +1,7 @@
 #include "trainers/core/adamw.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -8,7 +9,7 @@
 namespace alidade::trainers {
 
 AdamW::AdamW(const OptimizerConfig& config, const NamedTensors& parameters) : config_(config) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   for (const auto& [name, tensor] : parameters) {
     names_.push_back(name);
     parameters_.push_back(tensor);
@@ -26,7 +27,7 @@ std::vector<at::Tensor> AdamW::Gradients() const {
 }
 
 absl::Status AdamW::Step(double learning_rate) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const std::vector<at::Tensor> gradients = Gradients();
   if (gradients.size() != parameters_.size()) {
     for (size_t i = 0; i < parameters_.size(); ++i) {
@@ -47,14 +48,14 @@ absl::Status AdamW::Step(double learning_rate) {
 }
 
 double AdamW::GradientNorm() const {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const std::vector<at::Tensor> gradients = Gradients();
   if (gradients.empty()) return 0;
   return at::stack(at::_foreach_norm(gradients)).norm().item<double>();
 }
 
 void AdamW::ScaleGradients(double factor) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   const std::vector<at::Tensor> gradients = Gradients();
   if (!gradients.empty()) at::_foreach_mul_(gradients, at::Scalar(factor));
 }
@@ -73,7 +74,7 @@ NamedTensors AdamW::State() const {
 }
 
 absl::Status AdamW::Restore(const NamedTensors& state, int64_t num_updates) {
-  at::NoGradGuard no_grad;
+  c10::NoGradGuard no_grad;
   NamedTensors own = State();
   for (const auto& [name, tensor] : state) {
     if (!own.count(name)) return absl::DataLossError(absl::StrCat("optimiser state: unexpected tensor ", name));

@@ -19,8 +19,6 @@ double LearningRate(const ScheduleConfig& config, double peak, int64_t step, int
     case ScheduleConfig::LINEAR:
       shape = 1 - t;
       break;
-    case ScheduleConfig::CONSTANT:
-      return peak;
   }
   return peak * (config.floor() + (1 - config.floor()) * shape);
 }

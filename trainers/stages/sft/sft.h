@@ -1,9 +1,10 @@
 // Supervised fine-tuning on conversations about images: cross entropy of the assistant's tokens.
 //
 //   SftConfig config;  // stages/sft/config.proto
-//   auto summary = RunSft(config, {.model = "init", .dataset = "instructions"}, "out/sft", /*seed=*/1);
+//   auto summary = RunSft(config, {.dataset = "instructions"}, "out/sft", /*seed=*/1);
 //
-// `out` holds, when it is done: model/ (config.json, model.safetensors, tokenizer.json, chat_template.json),
+// `out` holds, when it is done: model/ (config.json, model.safetensors, tokenizer.json, chat_template.json,
+// preprocessor_config.json),
 // metrics.jsonl, events/ (TensorBoard), config.textproto and summary.json. While it runs it also holds checkpoints/.
 // A call on an interrupted `out` continues it and ends in the same bits; on a finished one it returns at once.
 #ifndef ALIDADE_TRAINERS_STAGES_SFT_SFT_H_
@@ -20,8 +21,8 @@
 namespace alidade::trainers {
 
 struct SftInputs {
-  // Model folder: config.json, tokenizer.json, chat_template.json. With model.safetensors training starts from those
-  // weights, without it from weights drawn from the stream "init" of the seed.
+  // Model folder that training starts from; empty with config.preset, whose weights are drawn from the stream "init" of
+  // the seed.
   std::string model;
   // Dataset folder of instruction records (config.instructions) or preference records (config.chosen).
   std::string dataset;
