@@ -141,6 +141,12 @@ ChunkLimits LimitsFor(Kind kind, const Problem& problem, const Totals& totals, c
   ChunkLimits limits;
   limits.reference_tokens = options.chunk_tokens > 0 ? options.chunk_tokens : affordable;
   limits.gradient_tokens = limits.reference_tokens;
+  if (totals.head.requires_grad && options.chunk_tokens <= 0) {
+    int64_t vocabulary = 1;
+    for (const auto& [model, head] : problem.heads) vocabulary = std::max(vocabulary, head.vocabulary);
+    const int64_t borrowed = totals.head.hidden * totals.head.vocabulary / vocabulary;
+    limits.reference_tokens = std::max(affordable, std::min(borrowed, kLargestAutomaticChunk));
+  }
   if (kind == Kind::kS2) limits.gradient_tokens = std::max<int64_t>(1, totals.active_tokens);
   return limits;
 }

@@ -18,7 +18,9 @@ class Builder {
     const HeadShape& head = problem_.heads.at(chunk.model);
     const int64_t tokens = chunk.num_tokens();
     schedule_.max_tokens = std::max(schedule_.max_tokens, tokens);
-    schedule_.max_logits = std::max(schedule_.max_logits, tokens * head.vocabulary);
+    if (!chunk.borrows_head_gradient) {
+      schedule_.max_logits = std::max(schedule_.max_logits, tokens * head.vocabulary);
+    }
     schedule_.max_hidden = std::max(schedule_.max_hidden, tokens * head.hidden);
     schedule_.chunks.push_back(std::move(chunk));
     return schedule_.chunks.size() - 1;
@@ -218,10 +220,17 @@ Schedule BuildSchedule(const Signature& signature, const Problem& problem, Kind 
   schedule.kind = kind;
   Builder builder(signature, problem, schedule);
   const int64_t rows = problem.num_rows();
+  const std::vector<int64_t> active = builder.Select(/*active=*/true);
+  int64_t borrowed = 0;  // floats of the head gradient
+  if (!active.empty()) {
+    schedule.gradient_model = signature.distributions[active.front()].model;
+    const HeadShape& head = problem.heads.at(schedule.gradient_model);
+    if (head.requires_grad) borrowed = head.hidden * head.vocabulary;
+  }
   for (Chunk& chunk : builder.TokenChunks(builder.Select(/*active=*/false), limits.reference_tokens)) {
+    chunk.borrows_head_gradient = chunk.num_tokens() * problem.heads.at(chunk.model).vocabulary <= borrowed;
     builder.Scores(builder.AddChunk(std::move(chunk)), /*gradient=*/false);
   }
-  const std::vector<int64_t> active = builder.Select(/*active=*/true);
   // A given log-probability may require a gradient too, so that the block computes cotangents in every kind.
   if (kind == Kind::kF) {
     for (Chunk& chunk : builder.TokenChunks(active, limits.gradient_tokens)) {

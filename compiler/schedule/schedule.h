@@ -65,6 +65,8 @@ struct Segment {
 struct Chunk {
   std::string model;
   std::vector<Segment> segments;
+  // z lies in the memory of Schedule::gradient_model's head gradient, which no step has written yet.
+  bool borrows_head_gradient = false;
   int64_t num_tokens() const;
 };
 
@@ -91,10 +93,11 @@ struct Step {
 
 struct Schedule {
   Kind kind = Kind::kR;
+  std::string gradient_model;  // the model whose distributions are active; empty for R
   std::vector<Chunk> chunks;
   std::vector<Step> steps;
 
-  // Sizes of the shared buffers: the largest chunk's tokens, and its z, x and u in floats.
+  // Sizes of the shared buffers: the largest chunk's tokens, and its z (where not borrowed), x and u in floats.
   int64_t max_tokens = 0, max_logits = 0, max_hidden = 0;
   int64_t workspace_bytes() const { return (max_logits + 2 * max_hidden) * 4 + max_tokens * 12; }
 
@@ -105,7 +108,7 @@ struct Schedule {
 // Tokens that one chunk may hold; a chunk of S3 holds whole rows, and at least one.
 struct ChunkLimits {
   int64_t gradient_tokens = 0;   // distributions with gradient
-  int64_t reference_tokens = 0;  // distributions without
+  int64_t reference_tokens = 0;  // distributions without, in the workspace or in the head gradient's memory
 };
 
 // The steps of `kind`. Legality is the planner's business; this only lays out what was chosen. kR ignores gradients.
