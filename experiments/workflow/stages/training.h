@@ -1,0 +1,27 @@
+// What the two training stages have in common.
+#ifndef ALIDADE_EXPERIMENTS_WORKFLOW_STAGES_TRAINING_H_
+#define ALIDADE_EXPERIMENTS_WORKFLOW_STAGES_TRAINING_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "experiments/workflow/config.h"
+#include "trainers/core/training.pb.h"
+
+namespace alidade::experiments {
+
+// The schema's default for the end of the decay says nothing where nothing decays.
+inline void ResolveLoop(trainers::LoopConfig& loop) {
+  if (loop.schedule().decay() == trainers::ScheduleConfig::CONSTANT) loop.mutable_schedule()->clear_floor();
+}
+
+// The weights and what they need to be used; logs and times are not results.
+inline std::vector<std::string> TrainedResults() {
+  return {"model/config.json", "model/model.safetensors", "model/tokenizer.json", "model/chat_template.json",
+          "metrics.jsonl"};
+}
+
+}  // namespace alidade::experiments
+
+#endif  // ALIDADE_EXPERIMENTS_WORKFLOW_STAGES_TRAINING_H_
