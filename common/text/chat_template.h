@@ -1,6 +1,6 @@
 // How the turns of a conversation about one image become one text, and which of its tokens the assistant said.
 //
-//   begin image  user[0] USER user[1]  assistant[0] ASSISTANT assistant[1] [end]  user[0] USER ...
+//   begin image  user_prefix USER user_suffix assistant_prefix ASSISTANT assistant_suffix [end]  user_prefix USER ...
 //
 // `end` follows an assistant turn whose `end` is true. ASSISTANT and `end` are scored: they are what a loss is about. All
 // pieces are tokenized on their own, so that what is scored never depends on its neighbours.

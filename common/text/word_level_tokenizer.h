@@ -4,7 +4,6 @@
 #define ALIDADE_COMMON_TEXT_WORD_LEVEL_TOKENIZER_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,8 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "common/text/tokenizer.h"
 #include "common/json/json_fields.h"
+#include "common/text/tokenizer.h"
+#include "nlohmann/json.hpp"
 
 namespace alidade {
 
@@ -49,13 +49,16 @@ class WordLevelTokenizer : public Tokenizer {
 
   WordLevelTokenizer() = default;
   absl::Status Insert(absl::string_view token, int64_t id, bool special, bool added);
+  absl::Status ReadVocabulary(const JsonDocument& document, const nlohmann::json& model);
+  absl::Status ReadAddedTokens(const JsonDocument& document, const nlohmann::json& tokens);
+  void IndexAddedTokens();
   absl::Status EncodeWords(absl::string_view text, std::vector<int64_t>* ids) const;
   absl::Status EncodeWord(absl::string_view word, std::vector<int64_t>* ids) const;
   std::vector<std::string> TokenNames() const;
 
   std::vector<Entry> tokens_;  // by id
   absl::flat_hash_map<std::string, int64_t> ids_;
-  std::vector<std::string> special_;  // longest first, so that the longest match wins
+  std::vector<std::string> added_;  // cut out of the text before words are; longest first, so that the longest match wins
   PreTokenizer pre_tokenizer_ = PreTokenizer::kWhitespaceSplit;
   std::string unknown_token_;
 };
