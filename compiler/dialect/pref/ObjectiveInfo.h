@@ -27,7 +27,7 @@ llvm::SmallVector<Read> readsOf(ObjectiveOp objective);
 // Index into readsOf of the distribution that `op` reads.
 unsigned readIndexOf(LogProbOp op);
 
-// Response roles whose token axis occurs, in order of first appearance (reads first, then other ops). This order is
+// Response roles, in the order in which the reads mention them first. This order is
 // AlidadeScalarArgs::offsets.
 llvm::SmallVector<ResponseRole> responsesOf(ObjectiveOp objective);
 

@@ -1,0 +1,24 @@
+// Classes that the operations of all groups share.
+
+#ifndef ALIDADE_COMPILER_DIALECT_PREF_PREFOPBASE_TD_
+#define ALIDADE_COMPILER_DIALECT_PREF_PREFOPBASE_TD_
+
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "compiler/dialect/pref/PrefInterfaces.td"
+include "compiler/dialect/pref/PrefTypes.td"
+
+class Pref_Op<string mnemonic, list<Trait> traits = []> : Op<Pref_Dialect, mnemonic, traits>;
+
+// An operation with one result whose axes follow from operands and attributes. `custom<Inferred>` reads and prints
+// nothing: it marks the types that the enclosing objective infers.
+class Pref_TermOp<string mnemonic, list<Trait> traits = []> : Pref_Op<mnemonic, traits # [
+    HasParent<"ObjectiveOp">,
+    InferTypeOpAdaptor,
+    DeclareOpInterfaceMethods<Pref_TermOpInterface>,
+  ]> {
+  let results = (outs Pref_Value:$result);
+}
+
+#endif  // ALIDADE_COMPILER_DIALECT_PREF_PREFOPBASE_TD_

@@ -1,0 +1,10 @@
+// All operations of the dialect.
+
+#ifndef ALIDADE_COMPILER_DIALECT_PREF_PREFOPS_TD_
+#define ALIDADE_COMPILER_DIALECT_PREF_PREFOPS_TD_
+
+include "compiler/dialect/pref/PrefElementwiseOps.td"
+include "compiler/dialect/pref/PrefReductionOps.td"
+include "compiler/dialect/pref/PrefStructureOps.td"
+
+#endif  // ALIDADE_COMPILER_DIALECT_PREF_PREFOPS_TD_
