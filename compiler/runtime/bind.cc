@@ -52,7 +52,7 @@ absl::Status CheckTensor(const std::string& name, const at::Tensor& tensor, at::
 }
 
 absl::Span<const int64_t> Integers(const at::Tensor& tensor) {
-  return absl::MakeConstSpan(tensor.const_data_ptr<int64_t>(), tensor.numel());
+  return absl::MakeConstSpan(tensor.data_ptr<int64_t>(), tensor.numel());
 }
 
 absl::Status CheckOffsets(const std::string& name, const at::Tensor& offsets) {

@@ -94,7 +94,7 @@ class Walk {
     std::vector<const float*> reads;
     std::vector<float*> cotangents;
     for (const schedule::VocabularyRead& read : signature_.reads) {
-      reads.push_back(out_.logp[read.distribution].const_data_ptr<float>());
+      reads.push_back(out_.logp[read.distribution].data_ptr<float>());
       if (read.cotangent < 0) continue;
       const at::Tensor& cotangent = out_.cotangents[read.distribution];
       cotangents.push_back(step.gradient && cotangent.defined() ? cotangent.mutable_data_ptr<float>() : nullptr);
@@ -172,8 +172,8 @@ class Walk {
       const BoundInputs::Scores& scores = inputs_.distributions[s.distribution];
       const int64_t tokens = s.end - s.begin;
       if (tokens == 0) continue;
-      std::memcpy(x, scores.hidden.const_data_ptr<float>() + s.begin * hidden, tokens * hidden * sizeof(float));
-      std::memcpy(y, scores.labels.const_data_ptr<int64_t>() + s.begin, tokens * sizeof(int64_t));
+      std::memcpy(x, scores.hidden.data_ptr<float>() + s.begin * hidden, tokens * hidden * sizeof(float));
+      std::memcpy(y, scores.labels.data_ptr<int64_t>() + s.begin, tokens * sizeof(int64_t));
       x += tokens * hidden;
       y += tokens;
     }
@@ -195,12 +195,12 @@ class Walk {
   }
 
   void ScatterHidden(const Chunk& chunk, int64_t hidden, bool scaled) {
-    const float* u = u_.const_data_ptr<float>();
+    const float* u = u_.data_ptr<float>();
     for (const Segment& s : chunk.segments) {
       const at::Tensor& gradient = out_.hidden_gradients[s.distribution];
       if (gradient.defined()) {
         float* out = gradient.mutable_data_ptr<float>();
-        const float* weights = scaled ? out_.cotangents[s.distribution].const_data_ptr<float>() : nullptr;
+        const float* weights = scaled ? out_.cotangents[s.distribution].data_ptr<float>() : nullptr;
         at::parallel_for(s.begin, s.end, RowGrain(hidden), [&](int64_t begin, int64_t end) {
           for (int64_t t = begin; t < end; ++t) {
             ScaleRow(out + t * hidden, u + (t - s.begin) * hidden, weights == nullptr ? 1.0f : weights[t], hidden);
@@ -214,7 +214,7 @@ class Walk {
   void ScaleInput(const Chunk& chunk, int64_t hidden) {
     float* x = x_.mutable_data_ptr<float>();
     for (const Segment& s : chunk.segments) {
-      const float* weights = out_.cotangents[s.distribution].const_data_ptr<float>();
+      const float* weights = out_.cotangents[s.distribution].data_ptr<float>();
       at::parallel_for(s.begin, s.end, RowGrain(hidden), [&](int64_t begin, int64_t end) {
         for (int64_t t = begin; t < end; ++t) {
           float* row = x + (t - s.begin) * hidden;
@@ -230,7 +230,7 @@ class Walk {
     if (!gradient.defined()) return;
     const int64_t hidden = gradient.size(1);
     float* out = gradient.mutable_data_ptr<float>();
-    const float* weights = out_.cotangents[distribution].const_data_ptr<float>();
+    const float* weights = out_.cotangents[distribution].data_ptr<float>();
     at::parallel_for(0, gradient.size(0), RowGrain(hidden), [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) ScaleRow(out + t * hidden, out + t * hidden, weights[t], hidden);
     });
