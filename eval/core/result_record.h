@@ -28,7 +28,8 @@ struct ResultRecord {
   std::string unit = "share";  // "share", or what is counted, e.g. "words"
 };
 
-// The difference "stage minus baseline" of one metric on the same samples, paired per image and per seed.
+// The difference "stage minus baseline" of one metric on the same samples, paired per image and per seed; with an empty
+// baseline the metric itself. Value and interval are of the mean over seeds.
 struct ComparisonRecord {
   std::string stage;
   std::string baseline;

@@ -77,6 +77,10 @@ bool RegisterTask(std::unique_ptr<Task> task);
 absl::StatusOr<std::vector<UnitRatio>> UnitRatios(const TaskDefinition& definition,
                                                   const std::vector<SampleOutput>& samples, absl::string_view metric);
 
+// The name of the random stream that draws the intervals of a metric; it says what is drawn, so that another metric or
+// task does not shift it.
+std::string BootstrapStreamName(absl::string_view task, absl::string_view metric);
+
 // Records of all groups and metrics of the definition, with intervals; fills output.records from output.samples.
 absl::Status ScoreSamples(const TaskDefinition& definition, const TaskOptions& options, TaskOutput& output);
 
