@@ -19,8 +19,9 @@ struct Answered {
   std::string answer;  // truth.answer of the prompt; empty where the truth has none
 };
 
-// All prompts of that kind in the source's order, answered greedily. The same question about the same image is put
-// once, however many splits it stands in. Errors: no source, no prompt of that kind, those of the responder.
+// All prompts of that kind in the source's order, answered greedily. The same question about the
+// same image is put once, however many splits it stands in. Errors: no source, no prompt of that
+// kind, those of the responder.
 absl::StatusOr<std::vector<Answered>> Ask(datasets::Responder& model, const TaskOptions& options,
                                           absl::string_view kind);
 

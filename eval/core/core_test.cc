@@ -41,7 +41,8 @@ constexpr char kParity[] = R"json({
 class ParityTask : public Task {
  public:
   const TaskDefinition& definition() const override { return definition_; }
-  absl::StatusOr<TaskOutput> Run(datasets::Responder& model, const TaskOptions& options) const override {
+  absl::StatusOr<TaskOutput> Run(datasets::Responder& model,
+                                 const TaskOptions& options) const override {
     ALIDADE_ASSIGN_OR_RETURN(const std::vector<Answered> answered, Ask(model, options, "parity"));
     TaskOutput output;
     for (const Answered& one : answered) {
@@ -88,7 +89,8 @@ TableResponder AlwaysYes() {
 }
 
 ResultRecord ExampleRecord() {
-  return {"dpo", "pope", "adversarial.accuracy", 0.1 + 0.2, 1.0 / 3, 5e-324, 3000, -7, "1", false, "share"};
+  return {"dpo", "pope", "adversarial.accuracy", 0.1 + 0.2, 1.0 / 3, 5e-324, 3000, -7, "1",
+          false, "share"};
 }
 
 std::vector<UnitRatio> Units(const std::vector<std::pair<double, double>>& values) {
@@ -106,7 +108,8 @@ TEST(ResultsTest, ComeBackBitByBit) {
   results.records[0].high = 0.75;
   results.records[1].value = results.records[1].low = results.records[1].high = kNan;
   results.records[1].stage = "a \"quoted\"\n name";
-  results.comparisons = {{"dpo", "sft", "chair", "chair_s", true, -0.35, -0.4, -0.3, 600, {1, 2}, {-0.3, kNan}}};
+  results.comparisons = {
+      {"dpo", "sft", "chair", "chair_s", true, -0.35, -0.4, -0.3, 600, {1, 2}, {-0.3, kNan}}};
   const std::string path = JoinPath(TempFolder(), "results.json");
   ALIDADE_ASSERT_OK(WriteResults(path, results));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Results again, ReadResults(path));
@@ -137,13 +140,16 @@ TEST(ResultsTest, BadInputIsLocated) {
   };
   EXPECT_THAT(with("\"n\": 3000", "\"n\": \"3000\""),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("results.json:"), HasSubstr("records[0].n"), HasSubstr("expected an integer"),
-                             HasSubstr("\"3000\""))));
+                       AllOf(HasSubstr("results.json:"), HasSubstr("records[0].n"),
+                             HasSubstr("expected an integer"), HasSubstr("\"3000\""))));
   EXPECT_THAT(with("\"seed\"", "\"sead\""),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("records[0]"), HasSubstr("seed"))));
-  EXPECT_THAT(with("\"unit\": \"share\"", "\"unit\": \"share\", \"units\": 1"),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("units"), HasSubstr("unit"))));
-  EXPECT_THAT(with("0.25", "0.75"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("records[0].low")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("records[0]"), HasSubstr("seed"))));
+  EXPECT_THAT(
+      with("\"unit\": \"share\"", "\"unit\": \"share\", \"units\": 1"),
+      StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("units"), HasSubstr("unit"))));
+  EXPECT_THAT(with("0.25", "0.75"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("records[0].low")));
   EXPECT_THAT(with("alidade.results/1", "alidade.results/9"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("schema")));
   EXPECT_THAT(ResultsFromJson(good.substr(0, good.size() / 2), "results.json"),
@@ -172,22 +178,24 @@ TEST(BootstrapTest, SameStreamSameInterval) {
 
 TEST(BootstrapTest, ConstantMetricHasNoWidth) {
   RandomStream stream(1, "constant");
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval, BootstrapRatio(Units({{1, 2}, {2, 4}, {3, 6}}), {}, stream));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval,
+                               BootstrapRatio(Units({{1, 2}, {2, 4}, {3, 6}}), {}, stream));
   EXPECT_DOUBLE_EQ(interval.low, 0.5);
   EXPECT_DOUBLE_EQ(interval.high, 0.5);
 }
 
 TEST(BootstrapTest, AbsentMetricIsNan) {
   RandomStream stream(1, "absent");
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval, BootstrapRatio(Units({{0, 0}, {0, 0}}), {}, stream));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval,
+                               BootstrapRatio(Units({{0, 0}, {0, 0}}), {}, stream));
   EXPECT_TRUE(std::isnan(interval.value));
   EXPECT_TRUE(std::isnan(interval.low));
   EXPECT_TRUE(std::isnan(interval.high));
 }
 
-// 300 data sets of 150 answers that are right with p = .3, three to an image: the interval holds p about 19 times of 20.
-// The bounds are four standard errors of a share of 300 around .95, and a little room below, for percentile intervals of
-// 50 units are known to be slightly short.
+// 300 data sets of 150 answers that are right with p = .3, three to an image: the interval holds p
+// about 19 times of 20. The bounds are four standard errors of a share of 300 around .95, and a
+// little room below, for percentile intervals of 50 units are known to be slightly short.
 TEST(BootstrapTest, CoversTheTruth) {
   constexpr int kTrials = 300, kImages = 50;
   constexpr double kTruth = 0.3;
@@ -202,15 +210,16 @@ TEST(BootstrapTest, CoversTheTruth) {
       for (int q = 0; q < 3; ++q) right += data.Bernoulli(kTruth);
       values.push_back({right, 3});
     }
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval, BootstrapRatio(Units(values), options, stream));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval,
+                                 BootstrapRatio(Units(values), options, stream));
     covered += interval.low <= kTruth && kTruth <= interval.high;
   }
   EXPECT_GE(covered, 0.89 * kTrials);
   EXPECT_LE(covered, 0.99 * kTrials);
 }
 
-// Two models with equal chance noise per image differ by exactly .2 everywhere: unpaired intervals overlap, the paired
-// difference is sharp.
+// Two models with equal chance noise per image differ by exactly .2 everywhere: unpaired intervals
+// overlap, the paired difference is sharp.
 TEST(BootstrapTest, PairingRemovesWhatModelsShare) {
   RandomStream data(3, "data");
   PairedUnits pair;
@@ -232,7 +241,8 @@ TEST(BootstrapTest, PairingRemovesWhatModelsShare) {
   EXPECT_NEAR(relative.value, 0.2 / RatioOfSums(pair.baseline), 1e-12);
 }
 
-// Three seeds with differences 0, .1 and .2, constant over images: the mean is .1, and only seeds make it uncertain.
+// Three seeds with differences 0, .1 and .2, constant over images: the mean is .1, and only seeds
+// make it uncertain.
 TEST(BootstrapTest, SeedsAreDrawnToo) {
   std::vector<PairedUnits> seeds(3);
   for (int s = 0; s < 3; ++s) {
@@ -242,8 +252,9 @@ TEST(BootstrapTest, SeedsAreDrawnToo) {
     }
   }
   RandomStream stream(5, "seeds");
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Interval interval,
-                               BootstrapPairedDifference(seeds, DifferenceKind::kAbsolute, {}, stream));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const Interval interval,
+      BootstrapPairedDifference(seeds, DifferenceKind::kAbsolute, {}, stream));
   EXPECT_NEAR(interval.value, 0.1, 1e-12);
   EXPECT_NEAR(interval.low, 0.0, 1e-12);   // 1 of 27 draws takes the first seed three times
   EXPECT_NEAR(interval.high, 0.2, 1e-12);  // likewise the last
@@ -255,12 +266,14 @@ TEST(BootstrapTest, BadInputIsNamed) {
   none.resamples = 0;
   EXPECT_THAT(BootstrapRatio(Units({{1, 1}}), none, stream),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected >= 1, got 0")));
-  EXPECT_THAT(BootstrapRatio({}, {}, stream), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
+  EXPECT_THAT(BootstrapRatio({}, {}, stream),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
   EXPECT_THAT(BootstrapRatio({{"a", 1, 1}, {"a", 1, 1}}, {}, stream),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'a' stands there twice")));
-  EXPECT_THAT(BootstrapPairedDifference({PairedUnits{{{"a", 1, 1}}, {{"b", 1, 1}}}}, DifferenceKind::kAbsolute, {},
-                                        stream),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("expected 'a'"), HasSubstr("got 'b'"))));
+  EXPECT_THAT(BootstrapPairedDifference({PairedUnits{{{"a", 1, 1}}, {{"b", 1, 1}}}},
+                                        DifferenceKind::kAbsolute, {}, stream),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("expected 'a'"), HasSubstr("got 'b'"))));
 }
 
 TEST(TaskDefinitionTest, MistakesAreLocated) {
@@ -269,18 +282,22 @@ TEST(TaskDefinitionTest, MistakesAreLocated) {
   };
   EXPECT_THAT(with("[\"right\"]", "[\"rihgt\"]"),
               StatusIs(absl::StatusCode::kNotFound,
-                       AllOf(HasSubstr("task.json"), HasSubstr("metrics[0].numerator"), HasSubstr("'right'"))));
-  EXPECT_THAT(with("\"unit\"", "\"untis\""), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unit")));
+                       AllOf(HasSubstr("task.json"), HasSubstr("metrics[0].numerator"),
+                             HasSubstr("'right'"))));
+  EXPECT_THAT(with("\"unit\"", "\"untis\""),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unit")));
   EXPECT_THAT(with("\"small\", \"large\"", "\"small\", \"small\""),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'small' twice")));
 }
 
 TEST(TaskDefinitionTest, HashSeesContentNotLayout) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const TaskDefinition one, ParseTaskDefinition(kParity, "a"));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const TaskDefinition spaced,
-                               ParseTaskDefinition(absl::StrReplaceAll(kParity, {{", ", " ,\n "}}), "b"));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const TaskDefinition changed,
-                               ParseTaskDefinition(absl::StrReplaceAll(kParity, {{"\"3\"", "\"4\""}}), "c"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const TaskDefinition spaced,
+      ParseTaskDefinition(absl::StrReplaceAll(kParity, {{", ", " ,\n "}}), "b"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const TaskDefinition changed,
+      ParseTaskDefinition(absl::StrReplaceAll(kParity, {{"\"3\"", "\"4\""}}), "c"));
   EXPECT_EQ(one.sha256, spaced.sha256);
   EXPECT_NE(one.sha256, changed.sha256);
 }
@@ -317,7 +334,8 @@ TEST(TaskTest, UnknownNamesGiveTheNearest) {
   TableResponder model = AlwaysYes();
   TaskOptions options;
   options.source = &source;
-  EXPECT_THAT(Evaluate(model, {"partiy"}, options), StatusIs(absl::StatusCode::kNotFound, HasSubstr("'parity'")));
+  EXPECT_THAT(Evaluate(model, {"partiy"}, options),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("'parity'")));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Task* task, FindTask("parity"));
   EXPECT_THAT(UnitRatios(task->definition(), {}, "small.acuracy"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("'small.accuracy'")));
@@ -326,12 +344,14 @@ TEST(TaskTest, UnknownNamesGiveTheNearest) {
   sample.group = "smal";
   TaskOutput output;
   output.samples = {sample};
-  EXPECT_THAT(ScoreSamples(task->definition(), options, output),
-              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("sample 'x'"), HasSubstr("'small'"))));
+  EXPECT_THAT(
+      ScoreSamples(task->definition(), options, output),
+      StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("sample 'x'"), HasSubstr("'small'"))));
   const ListSource empty({});
   options.source = &empty;
-  EXPECT_THAT(Evaluate(model, {"parity"}, options),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected prompts of kind 'parity'")));
+  EXPECT_THAT(
+      Evaluate(model, {"parity"}, options),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected prompts of kind 'parity'")));
 }
 
 class EvaluationFolderTest : public ::testing::Test {
@@ -368,7 +388,8 @@ TEST_F(EvaluationFolderTest, ComesBack) {
   EXPECT_EQ(again.tasks[0].records, evaluation_.tasks[0].records);
   ASSERT_EQ(again.tasks[0].samples.size(), evaluation_.tasks[0].samples.size());
   for (size_t i = 0; i < again.tasks[0].samples.size(); ++i) {
-    const SampleOutput &got = again.tasks[0].samples[i], &expected = evaluation_.tasks[0].samples[i];
+    const SampleOutput &got = again.tasks[0].samples[i],
+                       &expected = evaluation_.tasks[0].samples[i];
     EXPECT_EQ(got.id, expected.id);
     EXPECT_EQ(got.unit, expected.unit);
     EXPECT_EQ(got.group, expected.group);
@@ -382,16 +403,19 @@ TEST_F(EvaluationFolderTest, ComesBack) {
 
 TEST_F(EvaluationFolderTest, AlteredFilesAreNoticed) {
   EXPECT_THAT(ReadAfter("samples_parity.jsonl", "\"right\":1", "\"right\":0"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("results.json"), HasSubstr("accuracy"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("results.json"), HasSubstr("accuracy"))));
   EXPECT_THAT(ReadAfter("samples_parity.jsonl", "\"answer\":", "\"anwser\":"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("samples_parity.jsonl:1")));
   EXPECT_THAT(ReadAfter("tasks.json", "\"version\": \"3\"", "\"version\": \"2\""),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("tasks.json"), HasSubstr("expected version 3"), HasSubstr("got version 2"))));
+                       AllOf(HasSubstr("tasks.json"), HasSubstr("expected version 3"),
+                             HasSubstr("got version 2"))));
   const std::string path = JoinPath(folder_, "samples_parity.jsonl");
   const std::string text = *ReadFile(path);
   ALIDADE_ASSERT_OK(WriteFile(path, absl::string_view(text).substr(0, text.size() - 10)));
-  EXPECT_THAT(ReadEvaluation(folder_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("samples_parity.jsonl")));
+  EXPECT_THAT(ReadEvaluation(folder_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("samples_parity.jsonl")));
 }
 
 }  // namespace

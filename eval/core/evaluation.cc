@@ -60,35 +60,39 @@ absl::StatusOr<SampleOutput> ParseSample(absl::string_view line, const std::stri
 absl::StatusOr<std::vector<SampleOutput>> ReadSamples(const std::string& path) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   if (text.empty() || text.back() != '\n') {
-    return absl::DataLossError(absl::StrCat(path, ": expected a line end at the end, got a truncated file"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": expected a line end at the end, got a truncated file"));
   }
   std::vector<SampleOutput> samples;
   int number = 0;
-  for (absl::string_view line : absl::StrSplit(absl::string_view(text).substr(0, text.size() - 1), '\n')) {
-    ALIDADE_ASSIGN_OR_RETURN(SampleOutput sample, ParseSample(line, absl::StrCat(path, ":", ++number)));
+  for (absl::string_view line :
+       absl::StrSplit(absl::string_view(text).substr(0, text.size() - 1), '\n')) {
+    ALIDADE_ASSIGN_OR_RETURN(SampleOutput sample,
+                             ParseSample(line, absl::StrCat(path, ":", ++number)));
     samples.push_back(std::move(sample));
   }
   return samples;
 }
 
-// The record that the samples give must be the record that stands in results.json: a file edited by hand, or
-// samples of another run, show here.
+// The record that the samples give must be the record that stands in results.json: a file edited by
+// hand, or samples of another run, show here.
 absl::Status CheckRecords(const TaskOutput& output, const std::string& folder) {
   ALIDADE_ASSIGN_OR_RETURN(const Task* task, FindTask(output.task), "while reading ", folder);
   if (output.task_version != task->version() || output.task_sha256 != task->definition().sha256) {
     return absl::FailedPreconditionError(
         absl::StrCat(folder, "/tasks.json: ", output.task, ": expected version ", task->version(),
-                     " with definition ", task->definition().sha256, ", got version ", output.task_version,
-                     " with ", output.task_sha256, "; evaluate again"));
+                     " with definition ", task->definition().sha256, ", got version ",
+                     output.task_version, " with ", output.task_sha256, "; evaluate again"));
   }
   for (const ResultRecord& record : output.records) {
     ALIDADE_ASSIGN_OR_RETURN(const std::vector<UnitRatio> ratios,
-                             UnitRatios(task->definition(), output.samples, record.metric), "while reading ",
-                             folder);
+                             UnitRatios(task->definition(), output.samples, record.metric),
+                             "while reading ", folder);
     const double value = RatioOfSums(ratios);
     if (value == record.value || (value != value && record.value != record.value)) continue;
-    return absl::DataLossError(absl::StrCat(folder, "/results.json: ", output.task, " ", record.metric,
-                                            ": expected ", value, " as the samples give, got ", record.value));
+    return absl::DataLossError(absl::StrCat(folder, "/results.json: ", output.task, " ",
+                                            record.metric, ": expected ", value,
+                                            " as the samples give, got ", record.value));
   }
   return absl::OkStatus();
 }
@@ -101,14 +105,18 @@ absl::Status WriteEvaluation(const std::string& folder, const Evaluation& evalua
   Json tasks = Json::array();
   for (const TaskOutput& output : evaluation.tasks) {
     results.records.insert(results.records.end(), output.records.begin(), output.records.end());
-    tasks.push_back({{"name", output.task}, {"version", output.task_version}, {"sha256", output.task_sha256}});
+    tasks.push_back(
+        {{"name", output.task}, {"version", output.task_version}, {"sha256", output.task_sha256}});
     std::string lines;
-    for (const SampleOutput& sample : output.samples) absl::StrAppend(&lines, SampleLine(sample), "\n");
+    for (const SampleOutput& sample : output.samples)
+      absl::StrAppend(&lines, SampleLine(sample), "\n");
     ALIDADE_RETURN_IF_ERROR(WriteFile(JoinPath(folder, SamplesName(output.task)), lines));
   }
   ALIDADE_RETURN_IF_ERROR(WriteResults(JoinPath(folder, "results.json"), results));
-  const Json root = {
-      {"schema", kSchema}, {"stage", evaluation.stage}, {"seed", evaluation.seed}, {"tasks", tasks}};
+  const Json root = {{"schema", kSchema},
+                     {"stage", evaluation.stage},
+                     {"seed", evaluation.seed},
+                     {"tasks", tasks}};
   return WriteFile(JoinPath(folder, "tasks.json"), root.dump(1) + "\n");
 }
 
@@ -131,7 +139,8 @@ absl::StatusOr<Evaluation> ReadEvaluation(const std::string& folder) {
     task.Required("version", &output.task_version);
     task.Required("sha256", &output.task_sha256);
     ALIDADE_RETURN_IF_ERROR(task.Finish());
-    ALIDADE_ASSIGN_OR_RETURN(output.samples, ReadSamples(JoinPath(folder, SamplesName(output.task))));
+    ALIDADE_ASSIGN_OR_RETURN(output.samples,
+                             ReadSamples(JoinPath(folder, SamplesName(output.task))));
     for (const ResultRecord& record : results.records) {
       if (record.task == output.task) output.records.push_back(record);
     }

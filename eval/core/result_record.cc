@@ -47,7 +47,8 @@ Json ToJson(const ResultRecord& record) {
 Json ToJson(const ComparisonRecord& comparison) {
   Json per_seed = Json::array();
   for (size_t i = 0; i < comparison.per_seed.size(); ++i) {
-    per_seed.push_back({{"seed", comparison.seeds[i]}, {"value", NumberOrNull(comparison.per_seed[i])}});
+    per_seed.push_back(
+        {{"seed", comparison.seeds[i]}, {"value", NumberOrNull(comparison.per_seed[i])}});
   }
   return {{"stage", comparison.stage},
           {"baseline", comparison.baseline},
@@ -89,7 +90,8 @@ absl::StatusOr<ResultRecord> ReadRecord(const JsonDocument& document, const nloh
   return record;
 }
 
-absl::StatusOr<ComparisonRecord> ReadComparison(const JsonDocument& document, const nlohmann::json& object,
+absl::StatusOr<ComparisonRecord> ReadComparison(const JsonDocument& document,
+                                                const nlohmann::json& object,
                                                 const std::string& path) {
   JsonFields fields(document, object, path);
   ComparisonRecord comparison;
@@ -122,19 +124,22 @@ absl::StatusOr<ComparisonRecord> ReadComparison(const JsonDocument& document, co
 bool operator==(const ResultRecord& a, const ResultRecord& b) {
   return a.stage == b.stage && a.task == b.task && a.metric == b.metric && Same(a.value, b.value) &&
          Same(a.low, b.low) && Same(a.high, b.high) && a.n == b.n && a.seed == b.seed &&
-         a.task_version == b.task_version && a.higher_is_better == b.higher_is_better && a.unit == b.unit;
+         a.task_version == b.task_version && a.higher_is_better == b.higher_is_better &&
+         a.unit == b.unit;
 }
 
 bool operator==(const ComparisonRecord& a, const ComparisonRecord& b) {
-  return a.stage == b.stage && a.baseline == b.baseline && a.task == b.task && a.metric == b.metric &&
-         a.relative == b.relative && Same(a.value, b.value) && Same(a.low, b.low) && Same(a.high, b.high) &&
-         a.n == b.n && a.seeds == b.seeds && Same(a.per_seed, b.per_seed);
+  return a.stage == b.stage && a.baseline == b.baseline && a.task == b.task &&
+         a.metric == b.metric && a.relative == b.relative && Same(a.value, b.value) &&
+         Same(a.low, b.low) && Same(a.high, b.high) && a.n == b.n && a.seeds == b.seeds &&
+         Same(a.per_seed, b.per_seed);
 }
 
 std::string ResultsToJson(const Results& results) {
   Json root = {{"schema", kSchema}, {"records", Json::array()}, {"comparisons", Json::array()}};
   for (const ResultRecord& record : results.records) root["records"].push_back(ToJson(record));
-  for (const ComparisonRecord& comparison : results.comparisons) root["comparisons"].push_back(ToJson(comparison));
+  for (const ComparisonRecord& comparison : results.comparisons)
+    root["comparisons"].push_back(ToJson(comparison));
   return root.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

@@ -13,7 +13,8 @@
 namespace alidade::eval {
 namespace {
 
-// Metric of a group as records name it: "adversarial.accuracy", or "chair_s" where the task has no groups.
+// Metric of a group as records name it: "adversarial.accuracy", or "chair_s" where the task has no
+// groups.
 struct GroupMetric {
   std::string group;
   const MetricDefinition* metric;
@@ -44,23 +45,27 @@ double SumOf(const std::vector<std::string>& names, const std::map<std::string, 
 
 absl::Status CheckCounts(const TaskDefinition& definition, const SampleOutput& sample) {
   for (const auto& [name, value] : sample.counts) {
-    if (std::find(definition.counts.begin(), definition.counts.end(), name) == definition.counts.end()) {
-      return WithContext(UnknownNameError("count", name, definition.counts), "sample '", sample.id, "'");
+    if (std::find(definition.counts.begin(), definition.counts.end(), name) ==
+        definition.counts.end()) {
+      return WithContext(UnknownNameError("count", name, definition.counts), "sample '", sample.id,
+                         "'");
     }
     if (!std::isfinite(value)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("sample '", sample.id, "': count ", name, ": expected a finite number, got ", value));
+      return absl::InvalidArgumentError(absl::StrCat("sample '", sample.id, "': count ", name,
+                                                     ": expected a finite number, got ", value));
     }
   }
   const bool known = definition.groups.empty()
                          ? sample.group.empty()
-                         : std::find(definition.groups.begin(), definition.groups.end(), sample.group) !=
-                               definition.groups.end();
+                         : std::find(definition.groups.begin(), definition.groups.end(),
+                                     sample.group) != definition.groups.end();
   if (known) return absl::OkStatus();
-  return WithContext(UnknownNameError("group", sample.group, definition.groups), "sample '", sample.id, "'");
+  return WithContext(UnknownNameError("group", sample.group, definition.groups), "sample '",
+                     sample.id, "'");
 }
 
-std::vector<UnitRatio> RatiosOf(const GroupMetric& metric, const std::vector<SampleOutput>& samples) {
+std::vector<UnitRatio> RatiosOf(const GroupMetric& metric,
+                                const std::vector<SampleOutput>& samples) {
   std::vector<UnitRatio> ratios;
   std::unordered_map<std::string, size_t> index;
   for (const SampleOutput& sample : samples) {
@@ -99,7 +104,8 @@ absl::StatusOr<std::vector<UnitRatio>> UnitRatios(const TaskDefinition& definiti
   for (const GroupMetric& candidate : GroupMetrics(definition)) {
     names.push_back(candidate.name);
     if (candidate.name != metric) continue;
-    for (const SampleOutput& sample : samples) ALIDADE_RETURN_IF_ERROR(CheckCounts(definition, sample));
+    for (const SampleOutput& sample : samples)
+      ALIDADE_RETURN_IF_ERROR(CheckCounts(definition, sample));
     return RatiosOf(candidate, samples);
   }
   return WithContext(UnknownNameError("metric", metric, names), "task '", definition.name, "'");
@@ -109,34 +115,40 @@ std::string BootstrapStreamName(absl::string_view task, absl::string_view metric
   return absl::StrCat("bootstrap/", task, "/", metric);
 }
 
-absl::Status ScoreSamples(const TaskDefinition& definition, const TaskOptions& options, TaskOutput& output) {
+absl::Status ScoreSamples(const TaskDefinition& definition, const TaskOptions& options,
+                          TaskOutput& output) {
   output.task = definition.name;
   output.task_version = definition.version;
   output.task_sha256 = definition.sha256;
   output.records.clear();
-  for (const SampleOutput& sample : output.samples) ALIDADE_RETURN_IF_ERROR(CheckCounts(definition, sample));
+  for (const SampleOutput& sample : output.samples)
+    ALIDADE_RETURN_IF_ERROR(CheckCounts(definition, sample));
   for (const GroupMetric& metric : GroupMetrics(definition)) {
     const std::vector<UnitRatio> ratios = RatiosOf(metric, output.samples);
     RandomStream stream(options.seed, BootstrapStreamName(definition.name, metric.name));
-    ALIDADE_ASSIGN_OR_RETURN(const Interval interval, BootstrapRatio(ratios, options.bootstrap, stream),
-                             "while scoring ", definition.name, " ", metric.name);
-    const int64_t n = std::count_if(output.samples.begin(), output.samples.end(),
-                                    [&](const SampleOutput& sample) { return sample.group == metric.group; });
-    output.records.push_back({options.stage, definition.name, metric.name, interval.value, interval.low,
-                              interval.high, n, options.seed, definition.version,
+    ALIDADE_ASSIGN_OR_RETURN(const Interval interval,
+                             BootstrapRatio(ratios, options.bootstrap, stream), "while scoring ",
+                             definition.name, " ", metric.name);
+    const int64_t n =
+        std::count_if(output.samples.begin(), output.samples.end(),
+                      [&](const SampleOutput& sample) { return sample.group == metric.group; });
+    output.records.push_back({options.stage, definition.name, metric.name, interval.value,
+                              interval.low, interval.high, n, options.seed, definition.version,
                               metric.metric->higher_is_better, metric.metric->unit});
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Evaluation> Evaluate(datasets::Responder& model, const std::vector<std::string>& tasks,
+absl::StatusOr<Evaluation> Evaluate(datasets::Responder& model,
+                                    const std::vector<std::string>& tasks,
                                     const TaskOptions& options) {
   Evaluation evaluation{options.stage, options.seed, {}};
-  if (tasks.empty()) return absl::InvalidArgumentError("evaluation: expected at least one task, got none");
+  if (tasks.empty())
+    return absl::InvalidArgumentError("evaluation: expected at least one task, got none");
   for (const std::string& name : tasks) {
     ALIDADE_ASSIGN_OR_RETURN(const Task* task, FindTask(name));
-    ALIDADE_ASSIGN_OR_RETURN(TaskOutput output, task->Run(model, options), "while evaluating stage '",
-                             options.stage, "' on ", name);
+    ALIDADE_ASSIGN_OR_RETURN(TaskOutput output, task->Run(model, options),
+                             "while evaluating stage '", options.stage, "' on ", name);
     evaluation.tasks.push_back(std::move(output));
   }
   return evaluation;

@@ -31,13 +31,13 @@ struct TaskOptions {
 
 // What was asked, answered and counted for one question of one group (POPE: one split).
 struct SampleOutput {
-  std::string id;      // unique within the task
-  std::string unit;    // resampling unit: the image, as the source names it
-  std::string group;   // "" or a name the task definition lists, e.g. "adversarial"
-  std::string prompt;  // text of the question
-  std::string answer;  // the model's answer, untouched
-  std::string truth;   // what a person reads as ground truth
-  std::vector<std::string> wrong;        // words of `answer` that are wrong, for display
+  std::string id;                  // unique within the task
+  std::string unit;                // resampling unit: the image, as the source names it
+  std::string group;               // "" or a name the task definition lists, e.g. "adversarial"
+  std::string prompt;              // text of the question
+  std::string answer;              // the model's answer, untouched
+  std::string truth;               // what a person reads as ground truth
+  std::vector<std::string> wrong;  // words of `answer` that are wrong, for display
   std::map<std::string, double> counts;  // e.g. {"tp": 1}; metrics are ratios of sums of these
   std::string document_sha256;           // of the image's name and the sample's id
   std::string prompt_sha256;
@@ -60,29 +60,35 @@ class Task {
   const std::string& name() const { return definition().name; }
   const std::string& version() const { return definition().version; }
 
-  // Asks `model` every question of the test split and scores its answers. Deterministic: the same answers give the
-  // same records, bit for bit.
-  virtual absl::StatusOr<TaskOutput> Run(datasets::Responder& model, const TaskOptions& options) const = 0;
+  // Asks `model` every question of the test split and scores its answers. Deterministic: the same
+  // answers give the same records, bit for bit.
+  virtual absl::StatusOr<TaskOutput> Run(datasets::Responder& model,
+                                         const TaskOptions& options) const = 0;
 };
 
 // The task of that name ("pope", "chair"); an unknown name is an error that lists the nearest.
 absl::StatusOr<const Task*> FindTask(absl::string_view name);
 std::vector<std::string> TaskNames();
 
-// Adds a task; called once per task at start, from its own file. True, so that it can initialise a static.
+// Adds a task; called once per task at start, from its own file. True, so that it can initialise a
+// static.
 bool RegisterTask(std::unique_ptr<Task> task);
 
-// The numbers of one metric per resampling unit, in order of first appearance; metric as in the records
+// The numbers of one metric per resampling unit, in order of first appearance; metric as in the
+// records
 // ("adversarial.accuracy"). Errors: unknown metric (nearest name), unknown count in a sample.
 absl::StatusOr<std::vector<UnitRatio>> UnitRatios(const TaskDefinition& definition,
-                                                  const std::vector<SampleOutput>& samples, absl::string_view metric);
+                                                  const std::vector<SampleOutput>& samples,
+                                                  absl::string_view metric);
 
-// The name of the random stream that draws the intervals of a metric; it says what is drawn, so that another metric or
-// task does not shift it.
+// The name of the random stream that draws the intervals of a metric; it says what is drawn, so
+// that another metric or task does not shift it.
 std::string BootstrapStreamName(absl::string_view task, absl::string_view metric);
 
-// Records of all groups and metrics of the definition, with intervals; fills output.records from output.samples.
-absl::Status ScoreSamples(const TaskDefinition& definition, const TaskOptions& options, TaskOutput& output);
+// Records of all groups and metrics of the definition, with intervals; fills output.records from
+// output.samples.
+absl::Status ScoreSamples(const TaskDefinition& definition, const TaskOptions& options,
+                          TaskOutput& output);
 
 // All tasks of one model.
 struct Evaluation {
@@ -91,13 +97,15 @@ struct Evaluation {
   std::vector<TaskOutput> tasks;
 };
 
-// Folder layout: results.json, tasks.json (name, version, hash), samples_<task>.jsonl. Reading checks every field
-// and that the records are those of the samples' task; errors name file, line and field.
+// Folder layout: results.json, tasks.json (name, version, hash), samples_<task>.jsonl. Reading
+// checks every field and that the records are those of the samples' task; errors name file, line
+// and field.
 absl::Status WriteEvaluation(const std::string& folder, const Evaluation& evaluation);
 absl::StatusOr<Evaluation> ReadEvaluation(const std::string& folder);
 
 // Runs the named tasks one after the other.
-absl::StatusOr<Evaluation> Evaluate(datasets::Responder& model, const std::vector<std::string>& tasks,
+absl::StatusOr<Evaluation> Evaluate(datasets::Responder& model,
+                                    const std::vector<std::string>& tasks,
                                     const TaskOptions& options);
 
 }  // namespace alidade::eval

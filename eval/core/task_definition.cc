@@ -19,7 +19,8 @@ absl::Status CheckUnique(const std::vector<std::string>& names, absl::string_vie
   std::set<std::string> seen;
   for (const std::string& name : names) {
     if (!seen.insert(name).second) {
-      return absl::InvalidArgumentError(absl::StrCat(where, ": expected every name once, got '", name, "' twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": expected every name once, got '", name, "' twice"));
     }
   }
   return absl::OkStatus();
@@ -27,7 +28,8 @@ absl::Status CheckUnique(const std::vector<std::string>& names, absl::string_vie
 
 absl::Status CheckCounts(const std::vector<std::string>& names, const TaskDefinition& task,
                          absl::string_view where) {
-  if (names.empty()) return absl::InvalidArgumentError(absl::StrCat(where, ": expected a count, got none"));
+  if (names.empty())
+    return absl::InvalidArgumentError(absl::StrCat(where, ": expected a count, got none"));
   for (const std::string& name : names) {
     if (std::find(task.counts.begin(), task.counts.end(), name) != task.counts.end()) continue;
     return WithContext(UnknownNameError("count", name, task.counts), where);
@@ -35,8 +37,9 @@ absl::Status CheckCounts(const std::vector<std::string>& names, const TaskDefini
   return absl::OkStatus();
 }
 
-absl::StatusOr<MetricDefinition> ReadMetric(const JsonDocument& document, const nlohmann::json& object,
-                                            const std::string& path, const TaskDefinition& task) {
+absl::StatusOr<MetricDefinition> ReadMetric(const JsonDocument& document,
+                                            const nlohmann::json& object, const std::string& path,
+                                            const TaskDefinition& task) {
   JsonFields fields(document, object, path);
   MetricDefinition metric;
   fields.Required("name", &metric.name);
@@ -47,13 +50,15 @@ absl::StatusOr<MetricDefinition> ReadMetric(const JsonDocument& document, const 
   fields.Required("unit", &metric.unit);
   ALIDADE_RETURN_IF_ERROR(fields.Finish());
   ALIDADE_RETURN_IF_ERROR(CheckCounts(metric.numerator, task, document.Where(path + ".numerator")));
-  ALIDADE_RETURN_IF_ERROR(CheckCounts(metric.denominator, task, document.Where(path + ".denominator")));
+  ALIDADE_RETURN_IF_ERROR(
+      CheckCounts(metric.denominator, task, document.Where(path + ".denominator")));
   return metric;
 }
 
 }  // namespace
 
-absl::StatusOr<TaskDefinition> ParseTaskDefinition(absl::string_view text, absl::string_view source) {
+absl::StatusOr<TaskDefinition> ParseTaskDefinition(absl::string_view text,
+                                                   absl::string_view source) {
   ALIDADE_ASSIGN_OR_RETURN(const JsonDocument document, ParseJson(text, source));
   JsonFields fields(document);
   TaskDefinition task;
@@ -68,8 +73,9 @@ absl::StatusOr<TaskDefinition> ParseTaskDefinition(absl::string_view text, absl:
   ALIDADE_RETURN_IF_ERROR(CheckUnique(task.counts, document.Where("counts")));
   std::vector<std::string> names;
   for (size_t i = 0; i < metrics->size(); ++i) {
-    ALIDADE_ASSIGN_OR_RETURN(MetricDefinition metric,
-                             ReadMetric(document, (*metrics)[i], absl::StrCat("metrics[", i, "]"), task));
+    ALIDADE_ASSIGN_OR_RETURN(
+        MetricDefinition metric,
+        ReadMetric(document, (*metrics)[i], absl::StrCat("metrics[", i, "]"), task));
     names.push_back(metric.name);
     task.metrics.push_back(std::move(metric));
   }

@@ -9,7 +9,8 @@
 
 namespace alidade::eval {
 
-// value = (sum of the counts named in `numerator`) / (sum of those in `denominator`); a count named twice adds twice.
+// value = (sum of the counts named in `numerator`) / (sum of those in `denominator`); a count named
+// twice adds twice.
 struct MetricDefinition {
   std::string name;
   std::vector<std::string> numerator;
@@ -30,8 +31,10 @@ struct TaskDefinition {
   std::string sha256;  // of the canonical text
 };
 
-// Errors name `source`, the field, expected and got; unknown fields and counts are errors with the nearest name.
-absl::StatusOr<TaskDefinition> ParseTaskDefinition(absl::string_view text, absl::string_view source);
+// Errors name `source`, the field, expected and got; unknown fields and counts are errors with the
+// nearest name.
+absl::StatusOr<TaskDefinition> ParseTaskDefinition(absl::string_view text,
+                                                   absl::string_view source);
 
 }  // namespace alidade::eval
 

@@ -32,10 +32,12 @@ class ListSource : public datasets::Source {
   std::vector<datasets::Prompt> prompts_;
 };
 
-// Answers by prompt id; a prompt that is not in the table is an error. Counts the prompts it was asked.
+// Answers by prompt id; a prompt that is not in the table is an error. Counts the prompts it was
+// asked.
 class TableResponder : public datasets::Responder {
  public:
-  explicit TableResponder(std::map<std::string, datasets::Response> answers) : answers_(std::move(answers)) {}
+  explicit TableResponder(std::map<std::string, datasets::Response> answers)
+      : answers_(std::move(answers)) {}
   std::string name() const override { return "table"; }
   absl::StatusOr<std::vector<std::vector<datasets::Response>>> Respond(
       const datasets::ImageProvider&, absl::Span<const datasets::Prompt> prompts,
@@ -43,7 +45,8 @@ class TableResponder : public datasets::Responder {
     std::vector<std::vector<datasets::Response>> responses;
     for (const datasets::Prompt& prompt : prompts) {
       const auto found = answers_.find(prompt.id);
-      if (found == answers_.end()) return absl::NotFoundError(absl::StrCat("no answer to '", prompt.id, "'"));
+      if (found == answers_.end())
+        return absl::NotFoundError(absl::StrCat("no answer to '", prompt.id, "'"));
       responses.push_back({found->second});
       ++num_asked;
     }

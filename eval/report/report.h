@@ -9,7 +9,6 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-
 #include "absl/strings/string_view.h"
 #include "common/media/image.h"
 #include "eval/core/bootstrap.h"
@@ -22,7 +21,8 @@ class ImageProvider;
 
 namespace alidade::eval {
 
-// A row of the table. `stage` is the id that evaluations and curves carry, `label` what a person reads.
+// A row of the table. `stage` is the id that evaluations and curves carry, `label` what a person
+// reads.
 struct Method {
   std::string stage;
   std::string label;
@@ -43,7 +43,8 @@ enum class ClaimKind {
 
 // A statement that the numbers make true or false. Shares are fractions: +10 points is 0.10.
 struct Claim {
-  std::string statement;  // e.g. "DPO answers adversarial POPE questions better than SFT by 10 points or more"
+  std::string statement;  // e.g. "DPO answers adversarial POPE questions better than SFT by 10
+                          // points or more"
   std::string task;
   std::string metric;
   std::string method;    // stage
@@ -58,7 +59,8 @@ struct Verdict {
   bool holds = false;
   Interval interval;             // of the difference, relative difference or value
   std::vector<double> per_seed;  // in the order of Report::seeds
-  std::string explanation;       // numbers against threshold, one line
+  std::string
+      explanation;  // numbers against threshold, one line: "+21.7 points [18.2, 25.1]; asked: ..."
 };
 
 struct CurvePoint {
@@ -114,39 +116,47 @@ struct Cell {
 struct Report {
   ReportInput input;
   std::vector<int64_t> seeds;
+  std::vector<std::string> units;        // of the columns, as in the task definitions
   std::vector<std::vector<Cell>> cells;  // [method][column]
   std::vector<Verdict> verdicts;
   Results results;  // all records of all evaluations, and the comparisons with the baseline
 };
 
-// The columns of the embedded world's quickstart: POPE adversarial, popular and random accuracy, adversarial F1 and
-// yes share, CHAIR_s, CHAIR_i, coverage, length, share of captions that end.
+// The columns of the embedded world's quickstart: POPE adversarial, popular and random accuracy,
+// adversarial F1 and yes share, CHAIR_s, CHAIR_i, coverage, length, share of captions that end.
 std::vector<Column> WorldColumns();
 
-// Computes table, comparisons and verdicts. Errors: a method without evaluation, methods with different seeds, an
-// unknown column, claim or baseline (nearest name), samples that differ between models.
+// Computes table, comparisons and verdicts. Errors: a method without evaluation, methods with
+// different seeds, an unknown column, claim or baseline (nearest name), samples that differ between
+// models.
 absl::StatusOr<Report> MakeReport(ReportInput input);
 
-// One self-contained HTML page: no script, no outside resource. Plots are drawn by gnuplot; where it is not
-// installed the error names the Debian package.
+// One self-contained HTML page: no script, no outside resource. Plots are drawn by gnuplot; where
+// it is not installed the error names the Debian package.
 absl::StatusOr<std::string> RenderHtml(const Report& report);
 
-// The same numbers for a terminal, ASCII, "value [low, high]".
-std::string RenderTerminal(const Report& report);
+// The same numbers for a terminal, "value [low, high]"; columns that do not fit into `width` go
+// below.
+std::string RenderTerminal(const Report& report, int width = 100);
 
 // Writes report.html and results.json into `folder` (which exists).
 absl::Status WriteReport(const Report& report, const std::string& folder);
 
-// Reads the points of one metric from a file of JSON lines {"step": n, "<metric>": x, ...}. Lines without the metric
-// are of another rhythm and are passed over; a file in which no line has it is an error with the nearest name.
-absl::StatusOr<Curve> ReadCurve(const std::string& path, absl::string_view stage, absl::string_view metric);
+// Reads the points of one metric from a file of JSON lines {"step": n, "<metric>": x, ...}. Lines
+// without the metric are of another rhythm and are passed over; a file in which no line has it is
+// an error with the nearest name.
+absl::StatusOr<Curve> ReadCurve(const std::string& path, absl::string_view stage,
+                                absl::string_view metric);
 
-// Up to `count` pictures, half from captions and half from adversarial POPE questions, drawn with the evaluation's
-// seed among the samples on which the two models answer differently. Not chosen by who is right. `for_people` turns a
-// stored image into one to look at, e.g. datasets::DisplayImage(image, 8).
-absl::StatusOr<std::vector<Picture>> DrawPictures(const Evaluation& baseline, const Evaluation& method,
+// Up to `count` pictures, half from captions and half from adversarial POPE questions, drawn with
+// the evaluation's seed among the samples on which the two models answer differently. Not chosen by
+// who is right. `for_people` turns a stored image into one to look at, e.g.
+// datasets::DisplayImage(image, 8).
+absl::StatusOr<std::vector<Picture>> DrawPictures(const Evaluation& baseline,
+                                                  const Evaluation& method,
                                                   const datasets::ImageProvider& images,
-                                                  absl::FunctionRef<Image(const Image&)> for_people, int64_t count);
+                                                  absl::FunctionRef<Image(const Image&)> for_people,
+                                                  int64_t count);
 
 }  // namespace alidade::eval
 
