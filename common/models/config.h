@@ -29,6 +29,7 @@ struct VisionConfig {
   std::string hidden_act = "quick_gelu";  // quick_gelu | gelu | gelu_pytorch_tanh
   double layer_norm_eps = 1e-5;
   double initializer_range = 0.02;
+  bool feature_layernorm = false;  // post_layernorm over the features, which Hugging Face's LLaVA does not apply
 
   bool HasClassToken() const { return model_type == "clip_vision_model"; }
   bool HasPreLayerNorm() const { return model_type == "clip_vision_model"; }
@@ -69,7 +70,8 @@ struct ConnectorConfig {
   bool operator==(const ConnectorConfig&) const = default;
 };
 
-// How weights are drawn. All zero: Hugging Face's N(0, initializer_range) for every matrix.
+// How weights are drawn; 0 stands for Hugging Face's N(0, initializer_range). Biases begin at 0, norms at 1; position and
+// class embeddings of the vision tower always follow its initializer_range.
 struct InitializerConfig {
   double embedding_std = 0;  // token embedding
   double head_std = 0;       // output head (untied)

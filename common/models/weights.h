@@ -19,6 +19,14 @@ absl::StatusOr<NamedTensors> LoadNamedTensors(const std::string& path, Safetenso
 // name; those of WriteSafetensors.
 absl::Status SaveNamedTensors(const NamedTensors& tensors, const std::string& path, const SafetensorsMetadata& metadata = {});
 
+// The weights of a model folder: model.safetensors, or the files that model.safetensors.index.json names. `where` is set to
+// the file to blame in messages about the whole. Errors also: data loss for a tensor that two files hold, or that is not in
+// the file that the index names.
+absl::StatusOr<NamedTensors> LoadFolderTensors(const std::string& folder, std::string* where);
+
+// Data loss, naming `where`, tensor, value and element, when a floating tensor holds NaN or an infinity.
+absl::Status CheckFinite(const at::Tensor& tensor, const std::string& name, const std::string& where);
+
 }  // namespace alidade::models
 
 #endif  // ALIDADE_COMMON_MODELS_WEIGHTS_H_
