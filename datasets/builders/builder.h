@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,8 @@ struct BuildRequest {
   nlohmann::json config;                      // an object; missing fields take the builder's defaults
   std::map<std::string, std::string> inputs;  // role -> folder
   std::string folder;                         // output; made if absent
-  uint64_t seed = 0;
-  bool quiet = false;  // no progress line
+  uint64_t seed = 0;                          // < 2^63
+  bool quiet = false;                         // no progress line
 };
 
 class Builder {
@@ -49,9 +50,19 @@ class Builder {
   virtual absl::Status Build(const BuildRequest& request) const = 0;
 };
 
+// For a static initialiser; aborts on a name twice.
+bool RegisterBuilder(std::unique_ptr<const Builder> builder);
+
 // Errors: unknown builder (with the nearest name).
 absl::StatusOr<const Builder*> FindBuilder(absl::string_view name);
 std::vector<std::string> BuilderNames();
+
+// For implementations. `config` over `defaults`: every field must be known and of its default's type (a number may be an
+// integer where the default is not). `builder` stands in messages.
+absl::StatusOr<nlohmann::json> FillDefaults(const nlohmann::json& config, const nlohmann::json& defaults,
+                                            absl::string_view builder);
+// Every role of builder.inputs() is given, and no other.
+absl::Status CheckInputs(const Builder& builder, const BuildRequest& request);
 
 }  // namespace alidade::datasets
 

@@ -3,42 +3,26 @@
 
 // A dataset on disk:
 //
-//   dataset.json    card: name, builder and its version, config, seed, counts, statistics, digests of the files below
+//   dataset.json    card: name, builder and its version, config, seed, counts, statistics, digests of the other files
 //   README.md       the same card for people
 //   records.jsonl   one record per line
 //   images.jsonl    one image per line: {"image": name, "sha256": digest of the file, "truth": ground truth or null}
-//   images/*.png
+//   images/*/*.png
+//   tokenizer.json, chat_template.json, preprocessor_config.json   where the records are in a language of their own
 
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "datasets/schema/dataset_card.h"
 #include "datasets/schema/factors.h"
 #include "datasets/schema/records.h"
 #include "nlohmann/json.hpp"
 
 namespace alidade::datasets {
-
-struct DatasetCard {
-  std::string name;
-  std::string kind;  // instructions | preferences
-  std::string builder;
-  int64_t builder_version = 0;
-  nlohmann::json config;  // resolved, as the builder got it
-  uint64_t seed = 0;
-  std::map<std::string, std::string> inputs;  // role -> digest of what was read
-  int64_t num_records = 0;
-  int64_t num_images = 0;
-  std::map<std::string, double> statistics;  // e.g. "records.caption", "dropped_ties.caption", "oracle.kappa"
-  std::string description;                   // paragraphs for README.md
-  std::string records_sha256;
-  std::string images_sha256;  // of images.jsonl, which holds the digest of every image
-};
 
 // One line of images.jsonl.
 struct ImageEntry {
@@ -62,12 +46,13 @@ class DatasetFolder : public ImageProvider {
   absl::StatusOr<std::vector<InstructionRecord>> InstructionRecords() const;
   absl::StatusOr<std::vector<PreferenceRecord>> PreferenceRecords() const;
 
+  // A file that the dataset brings along, e.g. "tokenizer.json". Errors: none of that name, missing or altered.
+  absl::StatusOr<std::string> LoadFile(const std::string& name) const;
+
   // Errors: an image that the dataset does not list, a missing, truncated or altered file.
   absl::StatusOr<Image> LoadImage(const std::string& name) const override;
 
  private:
-  absl::StatusOr<std::vector<std::string>> Lines(const std::string& kind) const;
-
   std::string folder_;
   DatasetCard card_;
   absl::flat_hash_map<std::string, ImageEntry> images_;

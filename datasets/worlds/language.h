@@ -38,8 +38,10 @@ int CategoryOf(absl::string_view noun);
 int ColourOf(absl::string_view word);
 int CellOf(absl::string_view word);
 
-// Writes tokenizer.json and chat_template.json of the world into `folder`.
-absl::Status WriteWorldTokenizer(const std::string& folder);
+// What a model of this language needs beside its weights: tokenizer.json, chat_template.json (<bos> <image>, then the turns)
+// and preprocessor_config.json (kWorldPixelMean, kWorldPixelStd). World datasets bring these files along; training copies
+// them into the model folder.
+absl::Status WriteWorldProcessor(const std::string& folder);
 
 std::string CaptionPrompt();             // "describe :"
 std::string PresencePrompt(int category);
@@ -74,7 +76,9 @@ std::string BiasedPresenceAnswer(const WorldPreset& preset, const Scene& scene, 
 // One more than there are with p = .5 b_cap f.
 std::string BiasedCountAnswer(const WorldPreset& preset, const Scene& scene, RandomStream& stream);
 
-// A category to ask about: half the time present, else absent, drawn .7 from the context's prior and .3 uniformly.
+// An absent category: .7 from the context's prior, .3 uniformly.
+int DrawAbsentCategory(const Scene& scene, RandomStream& stream);
+// A category to ask about: half the time present, else absent as above.
 int DrawQuestionCategory(const Scene& scene, RandomStream& stream);
 
 // Six turns: 75 % presence, 15 % colour, 10 % count.

@@ -21,9 +21,9 @@ namespace alidade::datasets {
 inline constexpr int kWorldCategories = 16;
 inline constexpr int kWorldColours = 6;
 inline constexpr int kWorldContexts = 4;
-inline constexpr int kWorldCells = 9;      // 3 x 3, in raster order
-inline constexpr int kWorldCoreSize = 6;   // core categories per context
-inline constexpr int kWorldImageSize = 24; // pixels; a cell is 8 x 8
+inline constexpr int kWorldCells = 9;     // 3 x 3, in raster order
+inline constexpr int kWorldCoreSize = 6;  // core categories per context
+inline constexpr int kWorldImageSize = 24;  // pixels; a cell is 8 x 8
 inline constexpr int kWorldPatchSize = 8;
 inline constexpr int kWorldMinObjects = 3;
 inline constexpr int kWorldMaxObjects = 5;
@@ -67,13 +67,17 @@ double CoreShare(const Scene& scene);
 // p(category | context), sums to 1: core weights 1, .9, .8, .7, .6, .5 normalised to .85, the other ten share .15.
 const std::array<double, kWorldCategories>& ContextPrior(int context);
 
+// The category's own colour (category mod 6) with p = .5, else any.
+int DrawColour(int category, RandomStream& stream);
+
 // 3..5 objects drawn without replacement from the context's prior, on distinct cells.
 Scene DrawScene(const WorldPreset& preset, RandomStream& stream);
 
 // The picture, 24 x 24, stored as above.
 Image RenderScene(const WorldPreset& preset, const Scene& scene, RandomStream& stream);
 
-// A brighter copy for people: the stored value is mapped back to x and cut to 0..1; each pixel becomes factor x factor.
+// A brighter copy for people: the stored value is mapped back to x and cut to 0..1; each pixel becomes factor x factor,
+// 1 <= factor <= 682.
 Image DisplayImage(const Image& stored, int factor);
 
 // {"context": 2, "objects": [{"noun": "ring", "colour": "red", "position": "north", "contrast": 0.5}, ...]}
