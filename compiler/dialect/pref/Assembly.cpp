@@ -93,7 +93,30 @@ std::string HyperOp::getRangeText() {
   return rangeText(getLowNumber(), getHighNumber(), getLowClosed(), getHighClosed());
 }
 
-//===--- axes ---===//
+//===--- axes and predicates ---===//
+
+mlir::ParseResult parseAxisKind(mlir::OpAsmParser &parser, AxisKindAttr &axis) {
+  AxisKind kind;
+  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind)) return failure();
+  axis = AxisKindAttr::get(parser.getContext(), kind);
+  return success();
+}
+
+void printAxisKind(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisKindAttr axis) {
+  printer << stringifyAxisKind(axis.getValue());
+}
+
+mlir::ParseResult parsePredicate(mlir::OpAsmParser &parser, PredicateAttr &predicate) {
+  Predicate value;
+  if (parseCase<Predicate>(parser, "a predicate", symbolizePredicate, {"eq", "ne", "lt", "le", "gt", "ge"}, value))
+    return failure();
+  predicate = PredicateAttr::get(parser.getContext(), value);
+  return success();
+}
+
+void printPredicate(mlir::OpAsmPrinter &printer, mlir::Operation *, PredicateAttr predicate) {
+  printer << stringifyPredicate(predicate.getValue());
+}
 
 mlir::ParseResult parseAxis(mlir::OpAsmParser &parser, AxisAttr &axis) {
   Axis value = Axis::row();
@@ -219,7 +242,8 @@ mlir::ParseResult ObjectiveOp::parse(mlir::OpAsmParser &parser, mlir::OperationS
     return failure();
   llvm::SMLoc loc = parser.getCurrentLocation();
   if (parser.parseRegion(*body)) return failure();
-  if (!body->hasOneBlock()) return parser.emitError(loc) << "(C1) expected a body of one block, got " << body->getBlocks().size();
+  if (!body->hasOneBlock() || body->front().empty() || !llvm::isa<YieldOp>(body->front().back()))
+    return parser.emitError(loc) << "(C1) expected a body of one block that ends in pref.yield";
   return mlir::ParseResult(inferTypes(body->front()));
 }
 

@@ -19,6 +19,8 @@ struct Read {
   DistributionAttr distribution;
   llvm::SmallVector<LogProbOp> ops;  // in program order; at least one
   bool hasGradient = false;          // a policy read of which at least one op is not `detached`
+
+  LogProbOp first() const { return ops.front(); }
 };
 
 // In order of first appearance. This order is AlidadeScalarArgs::reads.

@@ -59,6 +59,10 @@ inline void printDistribution(mlir::OpAsmPrinter &printer, mlir::Operation *, Di
   printDistribution(printer, distribution);
 }
 
+mlir::ParseResult parseAxisKind(mlir::OpAsmParser &parser, AxisKindAttr &axis);
+void printAxisKind(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisKindAttr axis);
+mlir::ParseResult parsePredicate(mlir::OpAsmParser &parser, PredicateAttr &predicate);
+void printPredicate(mlir::OpAsmPrinter &printer, mlir::Operation *, PredicateAttr predicate);
 mlir::ParseResult parseAxis(mlir::OpAsmParser &parser, AxisAttr &axis);
 void printAxis(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisAttr axis);
 mlir::ParseResult parseAxes(mlir::OpAsmParser &parser, AxesAttr &axes);

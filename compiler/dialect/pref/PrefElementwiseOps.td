@@ -129,7 +129,10 @@ def Pref_LogAddExpOp : Pref_BinaryOp<"logaddexp", "logarithm of a sum of exponen
 def Pref_CompareOp : Pref_ElementwiseOp<"compare", "1 where the predicate holds, else 0; no gradient passes",
     "a <predicate> b ? 1 : 0", "", [DeclareOpInterfaceMethods<Pref_TermOpInterface, ["isValueOnly"]>]> {
   let arguments = (ins Pref_PredicateAttr:$predicate, Pref_Value:$lhs, Pref_Value:$rhs);
-  let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `` custom<Inferred>(type($lhs), type($rhs), type($result))";
+  let assemblyFormat = [{
+    custom<Predicate>($predicate) $lhs `,` $rhs attr-dict ``
+    custom<Inferred>(type($lhs), type($rhs), type($result))
+  }];
 }
 
 def Pref_WhereOp : Pref_ElementwiseOp<"where",

@@ -37,7 +37,7 @@ class Pref_ReductionOp<string mnemonic, string what, string formula> : Pref_Term
     - (C1) the axis is the last axis of the operand
   }];
   let arguments = (ins Pref_Value:$x, Pref_AxisKindAttr:$axis);
-  let assemblyFormat = "$x `over` $axis attr-dict `` custom<Inferred>(type($x), type($result))";
+  let assemblyFormat = "$x `over` custom<AxisKind>($axis) attr-dict `` custom<Inferred>(type($x), type($result))";
   let extraClassDefinition = [{
     ::llvm::LogicalResult $cppClass::inferReturnTypes(
         ::mlir::MLIRContext *context, std::optional<::mlir::Location> location, Adaptor adaptor,

@@ -79,10 +79,10 @@ static mlir::LogicalResult verifyCotangents(YieldOp yield) {
     llvm::StringRef got = llvm::cast<mlir::StringAttr>(name).getValue();
     if (got != expected)
       return yield.emitOpError() << "(C4) cotangents: expected \"" << expected << "\", got \"" << got << "\"";
-    if (axesOf(value) != axesOf(read.ops.front().getResult())) {
+    if (axesOf(value) != axesOf(read.first().getResult())) {
       mlir::InFlightDiagnostic diagnostic = yield.emitOpError()
                                             << "(C4) cotangent of \"" << expected << "\": expected axes "
-                                            << toString(axesOf(read.ops.front().getResult())) << ", got "
+                                            << toString(axesOf(read.first().getResult())) << ", got "
                                             << toString(axesOf(value));
       diagnostic.attachNote(value.getLoc()) << "the cotangent";
       return diagnostic;

@@ -1,0 +1,82 @@
+// RUN: pref-opt %s --split-input-file --verify-diagnostics --pref-differentiate --canonicalize --cse --pref-analyze-coupling -o %t
+
+// Weights that follow from lengths.
+pref.objective @known {
+  // expected-remark @+1 {{known, rank 0, sparse: the weights depend on no score with gradient}}
+  %t = pref.logprob policy(chosen)
+  %s = pref.mean %t over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+// -----
+
+// Other models' scores and detached ones are known before.
+pref.objective @known_reads {
+  // expected-remark @+1 {{known, rank 0, sparse}}
+  %t = pref.logprob policy(chosen)
+  %r = pref.logprob reference(chosen)
+  %d = pref.logprob policy(rejected) detached
+  %p = pref.mul %t, %r
+  %s = pref.sum %p over token
+  %q = pref.sum %d over token
+  %b = pref.mul %s, %q
+  %m = pref.mean %b over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @token {
+  // expected-remark @+1 {{token, rank 1, sparse: the weights depend on policy.chosen}}
+  %t = pref.logprob policy(chosen)
+  %o = pref.logprob old_policy(chosen)
+  %d = pref.sub %t, %o
+  %e = pref.exp %d
+  %s = pref.mean %e over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @row {
+  // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.chosen, policy.rejected, reduced over token}}
+  %t = pref.logprob policy(chosen)
+  // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.chosen, policy.rejected, reduced over token}}
+  %u = pref.logprob policy(rejected)
+  %s = pref.sum %t over token
+  %v = pref.sum %u over token
+  %d = pref.sub %s, %v
+  %ls = pref.log_sigmoid %d
+  %m = pref.mean %ls over row
+  pref.yield %m
+}
+
+// -----
+
+// Two numbers of the row enter the weight of a token.
+pref.objective @row_rank_2 {
+  // expected-remark @+1 {{row, rank 2, sparse}}
+  %t = pref.logprob policy(chosen)
+  %r = pref.logprob reference(chosen)
+  %s = pref.sum %t over token
+  %w = pref.mul %t, %r
+  %v = pref.sum %w over token
+  %a = pref.softplus %s
+  %b = pref.exp %v
+  %c = pref.add %a, %b
+  %m = pref.mean %c over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @batch {
+  // expected-remark @+1 {{batch, rank 1, sparse: the weights depend on policy.chosen, reduced over token and row}}
+  %t = pref.logprob policy(chosen)
+  %s = pref.sum %t over token
+  %m = pref.mean %s over row
+  %a = pref.square %m
+  pref.yield %a
+}
