@@ -1,0 +1,56 @@
+// Named arrays: what `prefc run` and the objectives' tests read and write.
+//
+// Inputs: `<distribution>.hidden` [M, H], `.labels` [M], `.offsets` [B + 1], or `.logp` [M] instead of hidden states;
+// `<model>.head` [V, H]. Outputs: `loss`, `metric.<name>`, `logp.<distribution>`, `grad.<distribution>.hidden`,
+// `grad.<distribution>.logp`, `grad.<model>.head`. A distribution's name is schedule::Distribution::Name().
+
+#ifndef ALIDADE_COMPILER_TOOLS_PREFC_ARRAYS_H_
+#define ALIDADE_COMPILER_TOOLS_PREFC_ARRAYS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace alidade::pref {
+
+// Row-major. Integers are kept apart, because labels and offsets are compared exactly.
+struct Array {
+  std::vector<int64_t> shape;
+  bool isInteger = false;
+  std::vector<double> reals;
+  std::vector<int64_t> integers;
+
+  static Array ofReals(std::vector<int64_t> shape, std::vector<double> values);
+  static Array ofIntegers(std::vector<int64_t> values);
+  static Array ofScalar(double value) { return ofReals({}, {value}); }
+};
+
+using Arrays = std::map<std::string, Array>;
+
+// F64, F32, I64 and I32 tensors of a safetensors file. Errors name the file and the tensor.
+absl::StatusOr<Arrays> readArrays(const std::string &path);
+
+// Reals as F64, integers as I64.
+absl::Status writeArrays(const std::string &path, const Arrays &arrays);
+
+// One JSON object, a member per array; nested lists for the shape.
+std::string arraysToJson(const Arrays &arrays);
+
+// A golden: inputs and what somebody else's implementation makes of them.
+struct Golden {
+  std::string origin;  // whose implementation, which version
+  std::map<std::string, double> hyperparameters;
+  Arrays inputs, outputs;
+};
+
+// {"origin", "redo", "hyperparameters": {}, "inputs": {}, "outputs": {}} as docs/goldens writes it. Errors name the
+// file and the member.
+absl::StatusOr<Golden> readGolden(const std::string &path);
+
+}  // namespace alidade::pref
+
+#endif  // ALIDADE_COMPILER_TOOLS_PREFC_ARRAYS_H_

@@ -1,0 +1,51 @@
+// One call of an objective on named arrays, by two backends: the double-precision interpreter (the meaning) and compiled
+// code. Both take the same checks and the same schedules, so that their results can be compared number by number.
+
+#ifndef ALIDADE_COMPILER_TOOLS_PREFC_CALLS_H_
+#define ALIDADE_COMPILER_TOOLS_PREFC_CALLS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "compiler/dialect/pref/Pref.h"
+#include "compiler/runtime/objective.h"
+#include "compiler/schedule/planner.h"
+#include "compiler/schedule/schedule.h"
+#include "compiler/schedule/signature.h"
+#include "compiler/tools/prefc/Arrays.h"
+
+namespace alidade::pref {
+
+struct Call {
+  Arrays inputs;  // Arrays.h says how they are named
+  std::map<std::string, double> hyperparameters;
+  bool frozenHead = false;  // no gradient of any head
+  std::string schedule;     // a Kind's name, or empty: the planner chooses
+  int64_t memoryBudget = 0, chunkTokens = 0;
+};
+
+struct CallResult {
+  Arrays outputs;
+  std::string schedule;  // what ran
+};
+
+// The call with everything checked as runtime::Apply checks it, and the plan.
+struct PlannedCall {
+  schedule::Problem problem;
+  std::vector<double> hyperparameters;  // in signature order
+  schedule::Plan plan;
+};
+absl::StatusOr<PlannedCall> planCall(const schedule::Signature &signature, const Call &call);
+
+// `objective` is differentiated and belongs to `signature`.
+absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective, const schedule::Signature &signature,
+                                          const Call &call);
+
+// In f32. Gradients of all distributions and heads that the signature differentiates (heads: unless frozen).
+absl::StatusOr<CallResult> runCompiled(const runtime::Objective &objective, const Call &call);
+
+}  // namespace alidade::pref
+
+#endif  // ALIDADE_COMPILER_TOOLS_PREFC_CALLS_H_

@@ -1,0 +1,56 @@
+// The compiler's command line for objectives: run, explain, emit, check.
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/registry/nearest_name.h"
+#include "compiler/tools/prefc/Commands.h"
+
+namespace {
+
+constexpr char kUsage[] =
+    R"(prefc: what one objective means, how it is run, what is generated for it
+
+  prefc run NAME_OR_FILE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu]
+      [--schedule=S2|S3|F] [--memory_budget=BYTES] [--chunk_tokens=N] [--frozen_head]
+      [--out=FILE.safetensors] [--json]
+    Loss, metrics, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.
+  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--hidden=N] [--vocabulary=N] [--frozen_head]
+      [--schedule=S] [--memory_budget=BYTES] [--chunk_tokens=N] [--steps]
+    The candidates that the planner saw for a batch of these sizes (tokens: per row and response), and why each lost.
+  prefc emit NAME_OR_FILE [--definition=F] [--canonical=F] [--differentiated=F] [--signature=F] [--doc=F] [--loops=F]
+      [--llvm=F] [--assembly=F] [--object=F] [--ptx_sm80=F] [--ptx_sm90a=F] [--cubin_sm90a=F] [--paper=ID]
+    Writes what is asked for; F may be - for standard output. --paper: fail unless the definition cites it.
+  prefc check NAME_OR_FILE
+    Verifies, derives, and compares the derived gradients with central differences.
+
+NAME is looked up as DIR/NAME/NAME.mlir with --objectives=DIR (default: compiler/objectives).
+)";
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  const std::vector<std::string> args(argv + 1, argv + argc);
+  if (args.empty() || args[0] == "help" || args[0] == "--help") {
+    std::fputs(kUsage, args.empty() ? stderr : stdout);
+    return args.empty() ? 2 : 0;
+  }
+  const std::vector<std::string> rest(args.begin() + 1, args.end());
+  absl::Status status;
+  if (args[0] == "run") {
+    status = alidade::pref::runCommand(rest);
+  } else if (args[0] == "explain") {
+    status = alidade::pref::explainCommand(rest);
+  } else if (args[0] == "emit") {
+    status = alidade::pref::emitCommand(rest);
+  } else if (args[0] == "check") {
+    status = alidade::pref::checkCommand(rest);
+  } else {
+    status = alidade::UnknownNameError("command", args[0], {"check", "emit", "explain", "help", "run"});
+  }
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "prefc: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
