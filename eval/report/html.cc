@@ -173,8 +173,10 @@ class Page {
       bars.groups.push_back(parts.front());
     }
     if (columns.empty()) return absl::OkStatus();
+    std::string legend;
     for (size_t m = 0; m < input_.methods.size(); ++m) {
-      bars.methods.push_back(input_.methods[m].label);
+      absl::StrAppend(&legend, "<span><i style=\"background:", colours_[m], "\"></i>",
+                      EscapeHtml(input_.methods[m].label), "</span>\n");
       bars.colours.push_back(colours_[m]);
       std::vector<Interval>& values = bars.values.emplace_back();
       for (size_t c : columns) values.push_back(report_.cells[m][c].interval);
@@ -185,7 +187,7 @@ class Page {
         "objects are drawn, with 95 % intervals. The dotted line is what answering always yes "
         "gives.</p>\n"
         "<div class=\"bars\">",
-        svg, "</div>\n</section>\n");
+        svg, "</div>\n<div class=\"legend\">\n", legend, "</div>\n</section>\n");
     return absl::OkStatus();
   }
 
@@ -236,8 +238,7 @@ class Page {
     if (input_.pictures.empty()) return absl::OkStatus();
     Add("<section>\n<h2>", input_.pictures.size(),
         " pictures</h2>\n<p class=\"note\">Drawn at random among those "
-        "on which the two models answer differently, not chosen by who is right. What is not in "
-        "the picture is "
+        "on which the two models answer differently, not chosen by who is right. What is wrong is "
         "underlined.</p>\n<div class=\"pictures\">\n");
     for (const Picture& picture : input_.pictures) {
       ALIDADE_ASSIGN_OR_RETURN(const std::string png, EncodePng(picture.image),

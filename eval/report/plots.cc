@@ -148,7 +148,7 @@ absl::StatusOr<std::string> PlotCurve(const Curve& curve, const std::string& tit
                    "plot $data using 1:2 with lines lw 1 lc rgb ",
                    GnuplotString(absl::StrCat("#b0", colour.substr(1))),
                    ", $data using 1:3 with lines lw 2 lc rgb ", GnuplotString(colour), "\n");
-  return Gnuplot(script, 300, 190, name);
+  return Gnuplot(script, 250, 165, name);
 }
 
 absl::StatusOr<std::string> PlotBars(const Bars& bars, const std::string& title,
@@ -169,19 +169,21 @@ absl::StatusOr<std::string> PlotBars(const Bars& bars, const std::string& title,
     data += "\n";
   }
   std::string plots;
-  for (size_t m = 0; m < bars.methods.size(); ++m) {
+  for (size_t m = 0; m < bars.colours.size(); ++m) {
     absl::StrAppend(&plots, m == 0 ? "plot " : ", ", "$data using ", 3 * m + 2, ":", 3 * m + 3, ":",
-                    3 * m + 4, m == 0 ? ":xtic(1)" : "", " title ", GnuplotString(bars.methods[m]),
-                    " lc rgb ", GnuplotString(bars.colours[m]));
+                    3 * m + 4, m == 0 ? ":xtic(1)" : "", " lc rgb ",
+                    GnuplotString(bars.colours[m]));
   }
+  const std::string style =
+      absl::StrCat("set style data histograms\nset style histogram errorbars gap 1.5 lw 1\n",
+                   "set errorbars lw 1 lc rgb '#333333'\nset style fill solid 0.85 noborder\n",
+                   "set boxwidth 0.92\nset yrange [0:100]\nset ytics 25\nset xrange [-0.65:",
+                   bars.groups.size() - 0.35, "]\nset xtics scale 0\nunset key\n");
   const std::string script = absl::StrCat(
-      "$data << END\n", data, "END\n", kAxes, "set title ", GnuplotString(title),
-      " offset 0,-0.3\n", "set style data histograms\nset style histogram errorbars gap 1.5 lw 1\n",
-      "set style fill solid 0.85 noborder\nset boxwidth 0.92\nset yrange [0:100]\nset ytics 25\n",
-      "set xtics scale 0\nset key below horizontal center samplen 1.2 width 1\n",
-      "set arrow from graph 0, first ", bars.chance, " to graph 1, first ", bars.chance,
-      " nohead dt 3 lw 1 lc rgb '#777777' front\n", plots, "\n");
-  return Gnuplot(script, 680, 300, name);
+      "$data << END\n", data, "END\n", kAxes, style, "set title ", GnuplotString(title),
+      " offset 0,-0.3\nset arrow from graph 0, first ", bars.chance, " to graph 1, first ",
+      bars.chance, " nohead dt 3 lw 1 lc rgb '#777777' front\n", plots, "\n");
+  return Gnuplot(script, 760, 260, name);
 }
 
 }  // namespace alidade::eval

@@ -25,13 +25,12 @@ std::string GnuplotString(absl::string_view text);
 absl::StatusOr<std::string> PlotCurve(const Curve& curve, const std::string& title,
                                       const std::string& colour, const std::string& name);
 
-// Grouped bars with 95 % intervals. values[method][group], in percent.
+// Grouped bars with 95 % intervals, in percent. The legend is the page's, which can wrap it.
 struct Bars {
   std::vector<std::string> groups;
-  std::vector<std::string> methods;
-  std::vector<std::string> colours;  // per method
-  std::vector<std::vector<Interval>> values;
-  double chance = 50;  // drawn as a line
+  std::vector<std::string> colours;           // per method
+  std::vector<std::vector<Interval>> values;  // [method][group], shares
+  double chance = 50;                         // drawn as a line
 };
 absl::StatusOr<std::string> PlotBars(const Bars& bars, const std::string& title,
                                      const std::string& name);
