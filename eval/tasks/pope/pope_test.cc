@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/files/files.h"
 #include "common/json/json_fields.h"
 #include "common/status/status_matchers.h"
 #include "common/testing/testing.h"
+#include "datasets/worlds/test_split.h"
 #include "eval/core/result_record.h"
 #include "eval/core/task.h"
 #include "eval/core/testing.h"
@@ -232,6 +234,36 @@ TEST(PopeTaskTest, ScoresEverySplit) {
   EXPECT_EQ(records["adversarial.accuracy"].n, 2);
   EXPECT_EQ(evaluation.tasks[0].samples[5].wrong, std::vector<std::string>{"yes"});
   EXPECT_EQ(evaluation.tasks[0].samples[5].truth, "no");
+}
+
+// On the world's test split the truth scores 1 in every split, and a model that always says yes
+// scores one half.
+TEST(PopeTaskTest, TheWorldsTestSplitIsBalanced) {
+  constexpr int kImages = 30;
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const datasets::TestSplit split,
+                               datasets::TestSplit::Create("hard", kImages));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<datasets::Prompt> prompts, split.Prompts());
+  std::map<std::string, datasets::Response> truth, always_yes;
+  for (const datasets::Prompt& prompt : prompts) {
+    if (prompt.kind != "yes_no") continue;
+    truth[prompt.id] = {prompt.truth["answer"], true, 1};
+    always_yes[prompt.id] = {"yes", true, 1};
+  }
+  TaskOptions options;
+  options.source = &split;
+  TableResponder knows(truth), guesses(always_yes);
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Evaluation right, Evaluate(knows, {"pope"}, options));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Evaluation biased, Evaluate(guesses, {"pope"}, options));
+  for (const ResultRecord& record : right.tasks[0].records) {
+    EXPECT_EQ(record.n, 6 * kImages) << record.metric;
+    EXPECT_EQ(record.value, absl::EndsWith(record.metric, "yes_ratio") ? 0.5 : 1.0)
+        << record.metric;
+  }
+  for (const ResultRecord& record : biased.tasks[0].records) {
+    if (absl::EndsWith(record.metric, "accuracy")) EXPECT_EQ(record.value, 0.5) << record.metric;
+    if (absl::EndsWith(record.metric, "yes_ratio")) EXPECT_EQ(record.value, 1.0) << record.metric;
+  }
+  EXPECT_LT(knows.num_asked, 18 * kImages);  // the present objects are the same in all splits
 }
 
 TEST(PopeTaskTest, ATruthThatIsNeitherIsAnError) {
