@@ -237,6 +237,7 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, absl::string_view nam
   }
   Image image;
   const absl::Status converted = FrameToRgb(*codecs.frame, codecs, image);
+  if (codecs.frame->format == AV_PIX_FMT_PAL8) context.reset();  // it would paint the next picture with this palette
   av_frame_unref(codecs.frame.get());
   ALIDADE_RETURN_IF_ERROR(converted, "while decoding ", name);
   return image;

@@ -107,6 +107,32 @@ TEST(ImageTest, AlteredJpegIsAnErrorAndTheNextPictureDecodes) {
   EXPECT_THAT(DecodeImage(jpeg, "a.jpg"), IsOk());
 }
 
+std::string Chunk(absl::string_view type, absl::string_view data) {
+  auto big_endian = [](uint32_t value) {
+    return std::string({static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+                        static_cast<char>(value)});
+  };
+  const std::string typed = absl::StrCat(type, data);
+  const uint32_t crc = av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), UINT32_MAX,
+                              reinterpret_cast<const uint8_t*>(typed.data()), typed.size()) ^
+                       UINT32_MAX;
+  return absl::StrCat(big_endian(data.size()), typed, big_endian(crc));
+}
+
+// One pixel whose palette has one colour (PNG specification, 11.2; the data are a stored deflate block).
+std::string PalettePng(absl::string_view colour) {
+  return absl::StrCat(absl::string_view("\x89PNG\r\n\x1a\n", 8),
+                      Chunk("IHDR", absl::string_view("\0\0\0\1\0\0\0\1\x8\x3\0\0\0", 13)), Chunk("PLTE", colour),
+                      Chunk("IDAT", absl::string_view("\x78\x01\x01\2\0\xfd\xff\0\0\0\2\0\1", 13)), Chunk("IEND", ""));
+}
+
+TEST(ImageTest, EveryPictureHasItsOwnPalette) {
+  for (const std::string colour : {"abc", "xyz", "ghi"}) {
+    const Image expected{1, 1, std::vector<uint8_t>(colour.begin(), colour.end())};
+    EXPECT_THAT(DecodeImage(PalettePng(colour), colour), IsOkAndHolds(expected));
+  }
+}
+
 TEST(ImageTest, NotAnImage) {
   EXPECT_THAT(DecodeImage("", "a.png"),
               StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("a.png"), HasSubstr("an empty file"))));
@@ -208,13 +234,13 @@ TEST(PreprocessorTest, ErrorsNameTheField) {
   };
   nlohmann::json wrong = root;
   wrong["image_std"] = {1, 0, 1};
-  EXPECT_THAT(load(wrong), StatusIs(testing::_, AllOf(HasSubstr("image_std"), HasSubstr("three numbers > 0"))));
+  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("image_std"), HasSubstr("three numbers > 0"))));
   wrong = root;
   wrong["size"].erase("height");
-  EXPECT_THAT(load(wrong), StatusIs(testing::_, HasSubstr("height")));
+  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("height")));
   wrong = root;
   wrong["image_meen"] = 1;
-  EXPECT_THAT(load(wrong), StatusIs(testing::_, AllOf(HasSubstr("image_meen"), HasSubstr("image_mean"))));
+  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("image_meen"), HasSubstr("image_mean"))));
 }
 
 }  // namespace
