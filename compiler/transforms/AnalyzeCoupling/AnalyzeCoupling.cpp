@@ -1,7 +1,9 @@
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include "compiler/dialect/pref/ObjectiveInfo.h"
@@ -19,7 +21,11 @@ namespace {
 // The backward slice of one cotangent.
 class Slice {
  public:
-  explicit Slice(Value cotangent) : cotangent(cotangent) {}
+  explicit Slice(Value cotangent) : cotangent(cotangent) {
+    auto objective = cotangent.getDefiningOp()->getParentOfType<ObjectiveOp>();
+    for (const Read &read : readsOf(objective))
+      if (read.hasGradient) unknownDistributions.insert(read.distribution);
+  }
 
   schedule::Coupling coupling();
 
@@ -33,6 +39,8 @@ class Slice {
                       llvm::SmallVectorImpl<std::string> &reads);
 
   Value cotangent;
+  // Distributions with gradient: one forward pass yields the score that a `detached` operation reads, too.
+  llvm::DenseSet<mlir::Attribute> unknownDistributions;
   llvm::DenseMap<Value, Granularity> granularities;
 };
 
@@ -44,7 +52,7 @@ Granularity Slice::granularityOf(Value value) {
   Granularity granularity = Granularity::kKnown;
   mlir::Operation *op = value.getDefiningOp();
   if (auto read = llvm::dyn_cast<LogProbOp>(op)) {
-    if (read.hasGradient()) granularity = Granularity::kToken;
+    if (unknownDistributions.contains(read.getDistribution())) granularity = Granularity::kToken;
   } else {
     for (Value operand : op->getOperands()) granularity = std::max(granularity, granularityOf(operand));
     // A reduction of something unknown is known when the last of its points is.
@@ -92,6 +100,7 @@ schedule::Coupling Slice::coupling() {
   collectUnknowns(cotangent, unknowns);
   collectSources(cotangent, visited, reductions, reads);
   llvm::sort(reads);
+  reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
   result.rank = unknowns.size();
   result.reason = "the weights depend on " + llvm::join(reads, ", ");
   if (!reductions.empty()) result.reason += ", reduced over " + llvm::join(reductions, " and ");

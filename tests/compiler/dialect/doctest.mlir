@@ -2,14 +2,19 @@
 // RUN: pref-opt %s --pref-differentiate --canonicalize --cse | FileCheck %s
 
 // CHECK-LABEL: pref.objective @dpo attributes {paper = "arXiv:2305.18290"} {
-// CHECK:       %[[U:.*]] = pref.mul %{{.*}}, %beta
+// CHECK:       %[[U:.*]] = pref.mul %beta, %{{.*}}
 // CHECK:       %[[LOSS:.*]] = pref.mean %{{.*}} over row
 // CHECK:       %[[N:.*]] = pref.max %{{.*}}, %{{.*}}
-// CHECK:       pref.sigmoid
-// CHECK:       pref.broadcast %{{.*}} to [row, token(rejected)]
-// CHECK:       pref.broadcast %{{.*}} to [row, token(chosen)]
+// CHECK:       %[[Q:.*]] = pref.div %{{.*}}, %[[N]]
+// CHECK:       %[[V:.*]] = pref.neg %[[U]]
+// CHECK:       %[[S:.*]] = pref.sigmoid %[[V]]
+// CHECK:       %[[P:.*]] = pref.mul %[[Q]], %[[S]]
+// CHECK:       %[[L:.*]] = pref.mul %[[P]], %beta
+// CHECK:       %[[W:.*]] = pref.neg %[[L]]
+// CHECK:       %[[GL:.*]] = pref.broadcast %[[L]] to [row, token(rejected)]
+// CHECK:       %[[GW:.*]] = pref.broadcast %[[W]] to [row, token(chosen)]
 // CHECK:       %[[M:.*]] = pref.mean %[[U]] over row
-// CHECK-NEXT:  pref.yield %[[LOSS]] metrics("margin" = %[[M]]) cotangents("policy.chosen" = %{{.*}}, "policy.rejected" = %{{.*}})
+// CHECK-NEXT:  pref.yield %[[LOSS]] metrics("margin" = %[[M]]) cotangents("policy.chosen" = %[[GW]], "policy.rejected" = %[[GL]])
 pref.objective @dpo attributes {paper = "arXiv:2305.18290"} {
   %beta = pref.hyper "beta" default 0.1 in (0, inf) doc "inverse temperature"
   %pw = pref.logprob policy(chosen)

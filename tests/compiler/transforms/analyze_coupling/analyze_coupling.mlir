@@ -40,6 +40,19 @@ pref.objective @token {
 
 // -----
 
+// A detached read of a distribution with gradient is of the same forward pass, so it is not known before.
+pref.objective @token_detached {
+  // expected-remark @+1 {{token, rank 1, sparse: the weights depend on policy.chosen}}
+  %d = pref.logprob policy(chosen) detached
+  %t = pref.logprob policy(chosen)
+  %p = pref.mul %d, %t
+  %s = pref.sum %p over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+// -----
+
 pref.objective @row {
   // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.chosen, policy.rejected, reduced over token}}
   %t = pref.logprob policy(chosen)

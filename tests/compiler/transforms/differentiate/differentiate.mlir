@@ -7,7 +7,8 @@ pref.objective @stopped {
   // CHECK: %[[P:.*]] = pref.sum %policy_chosen over token
   // CHECK: %[[R:.*]] = pref.sum %reference_chosen over token
   // CHECK: %[[W:.*]] = pref.mul %[[P]], %[[R]]
-  // CHECK: %[[G:.*]] = pref.div %[[W]], %{{.*}}
+  // CHECK: %[[Q:.*]] = pref.div %{{.*}}, %{{.*}}
+  // CHECK: %[[G:.*]] = pref.mul %[[Q]], %[[W]]
   // CHECK: %[[B:.*]] = pref.broadcast %[[G]] to [row, token(chosen)]
   // CHECK: cotangents("policy.chosen" = %[[B]])
   %t = pref.logprob policy(chosen)
@@ -26,7 +27,8 @@ pref.objective @stopped {
 pref.objective @detached {
   // CHECK: %[[D:.*]] = pref.logprob policy(chosen) detached
   // CHECK: %[[T:.*]] = pref.logprob policy(chosen){{$}}
-  // CHECK: %[[G:.*]] = pref.div %[[D]], %{{.*}}
+  // CHECK: %[[Q:.*]] = pref.div %{{.*}}, %{{.*}}
+  // CHECK: %[[G:.*]] = pref.mul %[[Q]], %[[D]]
   // CHECK: cotangents("policy.chosen" = %[[G]])
   %d = pref.logprob policy(chosen) detached
   %t = pref.logprob policy(chosen)
@@ -40,9 +42,13 @@ pref.objective @detached {
 // CHECK-LABEL: pref.objective @twice
 pref.objective @twice {
   // CHECK: %[[S:.*]] = pref.sum %policy_chosen over token
-  // CHECK: pref.sigmoid
-  // CHECK: pref.exp
-  // CHECK: pref.add
+  // CHECK: %[[E:.*]] = pref.exp %[[S]]
+  // CHECK: %[[Q:.*]] = pref.div %{{.*}}, %{{.*}}
+  // CHECK: %[[A:.*]] = pref.mul %[[Q]], %[[E]]
+  // CHECK: %[[P:.*]] = pref.sigmoid %[[S]]
+  // CHECK: %[[B:.*]] = pref.mul %[[Q]], %[[P]]
+  // CHECK: %[[G:.*]] = pref.add %[[A]], %[[B]]
+  // CHECK: pref.broadcast %[[G]] to [row, token(chosen)]
   // CHECK: %[[M:.*]] = pref.mean %[[S]] over row
   // CHECK: pref.yield %{{.*}} metrics("s" = %[[M]])
   %t = pref.logprob policy(chosen)
@@ -58,9 +64,13 @@ pref.objective @twice {
 // CHECK-LABEL: pref.objective @broadcast
 pref.objective @broadcast {
   // CHECK: %[[S:.*]] = pref.sum %policy_chosen over token
-  // CHECK: %[[G:.*]] = pref.mul %{{.*}}, %policy_rejected
-  // CHECK: pref.sum %[[G]] over token
-  // CHECK: cotangents(
+  // CHECK: %[[E:.*]] = pref.exp
+  // CHECK: %[[A:.*]] = pref.mul %{{.*}}, %[[E]]
+  // CHECK-NEXT: %[[P:.*]] = pref.mul %[[A]], %policy_rejected
+  // CHECK: %[[B:.*]] = pref.mul %[[A]], %[[S]]
+  // CHECK: %[[R:.*]] = pref.sum %[[P]] over token
+  // CHECK: %[[G:.*]] = pref.broadcast %[[R]] to [row, token(chosen)]
+  // CHECK: cotangents("policy.chosen" = %[[G]], "policy.rejected" = %[[B]])
   %t = pref.logprob policy(chosen)
   %u = pref.logprob policy(rejected)
   %s = pref.sum %t over token
