@@ -63,6 +63,10 @@ Value GpuEmitter::shuffleXor(Value value, int32_t mask) {
   return bitsToFloat(arith::OrIOp::create(builder, loc, highBits, lowBits));
 }
 
-Value GpuEmitter::exp2(Value x) { return LLVM::Exp2Op::create(builder, loc, x, LLVM::FastmathFlags::afn); }
+// By intrinsic: convert-gpu-to-nvvm makes a library call of every other spelling.
+Value GpuEmitter::exp2(Value x) {
+  return LLVM::CallIntrinsicOp::create(builder, loc, f32(), builder.getStringAttr("llvm.exp2.f32"), ValueRange{x})
+      ->getResult(0);
+}
 
 }  // namespace alidade::pref

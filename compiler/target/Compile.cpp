@@ -61,7 +61,7 @@ LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions &options, C
   buildGpuRowKernel(module);
   if (failed(buildGpuScalarBlock(module, objective))) return failure();
   if (options.keepTexts) result.loops += textOf(module);
-  if (failed(lowerToNvvm(module))) return failure();
+  if (failed(lowerToNvvm(*holder))) return failure();
   FailureOr<std::string> sm80 = emitPtx(module, "sm_80");
   FailureOr<std::string> sm90a = emitPtx(module, "sm_90a");
   if (failed(sm80) || failed(sm90a)) return failure();

@@ -3,6 +3,7 @@
 
 #include "compiler/target/cpu/CpuTarget.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -102,10 +103,11 @@ std::vector<AlidadeVariant> runnableVariants() {
   return variants;
 }
 
-double referenceLogSumExp(const float *row, int64_t vocab) {
+// The largest logit and the logarithm of the sum of exp(logit - largest). Not added up: at 1e38 the second would vanish.
+std::pair<double, double> referenceStatistics(const float *row, int64_t vocab) {
   double maximum = *std::max_element(row, row + vocab), sum = 0;
   for (int64_t k = 0; k < vocab; ++k) sum += std::exp(row[k] - maximum);
-  return maximum + std::log(sum);
+  return {maximum, std::log(sum)};
 }
 
 // Runs the kernel on rows of `stride` floats, the gap filled with a mark, and compares everything it wrote.
@@ -119,12 +121,12 @@ void checkRows(const AlidadeVariant &variant, const std::vector<float> &logits, 
   for (int64_t row = 0; row < rows; ++row) {
     const float *before = logits.data() + row * stride;
     const float *after = kept.data() + row * stride;
-    const double logSumExp = referenceLogSumExp(before, vocab);
-    const double expected = before[labels[row]] - logSumExp;
+    const auto [maximum, logSum] = referenceStatistics(before, vocab);
+    const double expected = (before[labels[row]] - maximum) - logSum;
     ASSERT_NEAR(logp[row], expected, kLogProbTolerance + kFloatSpacing * std::abs(expected))
         << variant.cpu << " vocab " << vocab << " row " << row;
     for (int64_t k = 0; k < vocab; ++k) {
-      const double gradient = (k == labels[row]) - std::exp(before[k] - logSumExp);
+      const double gradient = (k == labels[row]) - std::exp((before[k] - maximum) - logSum);
       ASSERT_NEAR(after[k], gradient, kGradientTolerance)
           << variant.cpu << " vocab " << vocab << " row " << row << " entry " << k;
     }

@@ -4,14 +4,18 @@
 #include "compiler/target/LlvmBackend.h"
 #include "llvm/Support/TargetSelect.h"
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/PatternMatch.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -34,18 +38,52 @@ void initializeBackend() {
   (void)initialized;
 }
 
+// Becomes an LLVM intrinsic that the back end selects as one instruction. convert-gpu-to-nvvm would call a device library
+// that only the CUDA toolkit has, and refuses the intrinsic ops of the LLVM dialect.
+template <typename Op>
+struct ToIntrinsic : OpRewritePattern<Op> {
+  ToIntrinsic(MLIRContext *context, StringRef intrinsic) : OpRewritePattern<Op>(context), intrinsic(intrinsic) {}
+
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!op.getType().isF64()) return rewriter.notifyMatchFailure(op, "not f64");
+    auto call = LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), op.getType(), rewriter.getStringAttr(intrinsic),
+                                              ValueRange{op.getOperand()});
+    rewriter.replaceOp(op, call->getResult(0));
+    return success();
+  }
+
+  StringRef intrinsic;
+};
+
+struct MathToIntrinsicsPass : PassWrapper<MathToIntrinsicsPass, OperationPass<>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MathToIntrinsicsPass)
+
+  void getDependentDialects(DialectRegistry &registry) const final { registry.insert<LLVM::LLVMDialect>(); }
+
+  void runOnOperation() final {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ToIntrinsic<math::AbsFOp>>(&getContext(), "llvm.fabs.f64");
+    patterns.add<ToIntrinsic<math::FloorOp>>(&getContext(), "llvm.floor.f64");
+    patterns.add<ToIntrinsic<math::SqrtOp>>(&getContext(), "llvm.sqrt.f64");
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();
+  }
+};
+
 }  // namespace
 
-LogicalResult lowerToNvvm(gpu::GPUModuleOp module) {
-  PassManager passes(module.getContext(), gpu::GPUModuleOp::getOperationName());
+LogicalResult lowerToNvvm(ModuleOp module) {
+  DialectRegistry registry;
+  registerConvertMemRefToLLVMInterface(registry);  // convert-gpu-to-nvvm lowers shared memory through it
+  module.getContext()->appendDialectRegistry(registry);
+  PassManager passes(module.getContext());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
   passes.addPass(createExpandMathPass());
   passes.addPass(createConvertVectorToLLVMPass());
   passes.addPass(createSCFToControlFlowPass());
-  // Before convert-gpu-to-nvvm, which would turn math operations into calls of a device library.
+  passes.addPass(std::make_unique<MathToIntrinsicsPass>());
   passes.addPass(createConvertMathToLLVMPass());
-  passes.addPass(createConvertGpuOpsToNVVMOps());
+  passes.addNestedPass<gpu::GPUModuleOp>(createConvertGpuOpsToNVVMOps());
   passes.addPass(createArithToLLVMConversionPass());
   passes.addPass(createConvertIndexToLLVMPass());
   passes.addPass(createConvertControlFlowToLLVMPass());

@@ -19,8 +19,8 @@ struct GpuKernelResources {
   unsigned sharedBytes = 0;
 };
 
-// Lowers the kernels of `module` (gpu.func in upstream dialects) to the NVVM dialect, in place.
-mlir::LogicalResult lowerToNvvm(mlir::gpu::GPUModuleOp module);
+// Lowers the kernels in the gpu.module ops of `module` (gpu.func in upstream dialects) to the NVVM dialect, in place.
+mlir::LogicalResult lowerToNvvm(mlir::ModuleOp module);
 
 // PTX of a lowered module for `chip` ("sm_80", "sm_90a"). The module is not changed.
 mlir::FailureOr<std::string> emitPtx(mlir::gpu::GPUModuleOp module, llvm::StringRef chip);

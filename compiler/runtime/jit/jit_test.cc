@@ -1,0 +1,163 @@
+#include "compiler/runtime/jit/jit.h"
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/files/files.h"
+#include "common/status/status_matchers.h"
+#include "common/testing/testing.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace alidade::runtime {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kObjective[] = R"(
+pref.objective @contrast attributes {paper = "none"} {
+  %scale = pref.hyper "scale" default 0.5 in (0, inf)
+  %w_t = pref.logprob policy(chosen)
+  %l_t = pref.logprob policy(rejected)
+  %w = pref.sum %w_t over token
+  %l = pref.sum %l_t over token
+  %d = pref.sub %w, %l
+  %u = pref.mul %scale, %d
+  %s = pref.log_sigmoid %u
+  %n = pref.neg %s
+  %loss = pref.mean %n over row
+  pref.yield %loss metrics("margin" = %u)
+}
+)";
+
+class JitTest : public testing::Test {
+ protected:
+  JitTest() : folder_(TempFolder()), path_(JoinPath(folder_, "contrast.mlir")) {
+    options_.cache_folder = JoinPath(folder_, "cache");
+    Write(kObjective);
+  }
+
+  void Write(const std::string& text) { ASSERT_THAT(WriteFile(path_, text), IsOk()); }
+
+  const Objective* Compile() {
+    absl::StatusOr<const Objective*> objective = CompileObjectiveFile(path_, options_, &report_);
+    EXPECT_THAT(objective, IsOk());
+    return objective.ok() ? *objective : nullptr;
+  }
+
+  // The loss and the cotangents of one row: two chosen tokens, one rejected.
+  std::vector<float> Evaluate(const Objective& objective) {
+    const float chosen[] = {-0.5f, -1.0f}, rejected[] = {-3.0f};
+    const float* reads[] = {chosen, rejected};
+    const int64_t chosen_offsets[] = {0, 2}, rejected_offsets[] = {0, 1};
+    const int64_t* offsets[] = {chosen_offsets, rejected_offsets};
+    const float scale = 0.5f;
+    std::vector<float> out(5);  // loss, margin, two cotangents, one cotangent
+    float* cotangents[] = {out.data() + 2, out.data() + 4};
+    std::vector<float> scratch(objective.table().scratch_floats_per_row + 2 * objective.table().scratch_floats_per_token);
+    const AlidadeScalarArgs args = {reads, offsets, &scale, cotangents, out.data(), 0, 1, 1, scratch.data()};
+    objective.variant().scalars(&args);
+    return out;
+  }
+
+  const std::string folder_, path_;
+  JitOptions options_;
+  JitReport report_;
+};
+
+TEST_F(JitTest, CompilesThenFindsTheFileThenTheCode) {
+  const Objective* cold = Compile();
+  ASSERT_NE(cold, nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+  const double cold_seconds = report_.seconds;
+  EXPECT_EQ(cold->signature().name, "contrast");
+  const std::vector<float> expected = Evaluate(*cold);
+  // margin = 0.5 (-1.5 + 3) = 0.75; loss = log(1 + exp(-0.75)); cotangent = -+ 0.5 sigmoid(-0.75).
+  EXPECT_THAT(expected, testing::Pointwise(testing::FloatNear(1e-6f),
+                                           {0.3868710f, 0.75f, -0.1604106f, -0.1604106f, 0.1604106f}));
+
+  const Objective* cached = Compile();
+  ASSERT_NE(cached, nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCachedFile);
+  EXPECT_EQ(Evaluate(*cached), expected);
+  std::printf("JIT: %.0f ms cold, %.1f ms cached\n", 1e3 * cold_seconds, 1e3 * report_.seconds);
+
+  Write(absl::StrCat("// A comment changes the file and not the objective.\n", kObjective));
+  const Objective* commented = Compile();
+  ASSERT_NE(commented, nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCachedCode);
+  EXPECT_EQ(Evaluate(*commented), expected);
+  EXPECT_THAT(report_.warnings, IsEmpty());
+}
+
+TEST_F(JitTest, AChangedObjectiveIsCompiled) {
+  Compile();
+  std::string changed = kObjective;
+  changed.replace(changed.find("default 0.5"), 11, "default 0.7");
+  Write(changed);
+  const Objective* objective = Compile();
+  ASSERT_NE(objective, nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+  EXPECT_EQ(objective->signature().hyperparameters[0].default_value, 0.7);
+}
+
+TEST_F(JitTest, DamagedCodeIsDetectedReportedAndReplaced) {
+  const std::vector<float> expected = Evaluate(*Compile());
+  const std::string entry = report_.object_path;
+  const absl::StatusOr<std::string> read = ReadFile(entry);
+  ASSERT_THAT(read, IsOk());
+  const std::string& whole = *read;
+  std::string flipped = whole;
+  flipped[flipped.size() / 2] ^= 1;
+  for (const std::string& damaged : {whole.substr(0, whole.size() / 2), flipped, whole + "x", std::string()}) {
+    ASSERT_THAT(WriteFile(entry, damaged), IsOk());
+    const Objective* objective = Compile();
+    ASSERT_NE(objective, nullptr);
+    EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+    EXPECT_THAT(report_.warnings, testing::Each(AllOf(HasSubstr(entry), HasSubstr("damaged cache entry"))));
+    EXPECT_FALSE(report_.warnings.empty());
+    EXPECT_EQ(Evaluate(*objective), expected);
+    Compile();
+    EXPECT_EQ(report_.origin, JitOrigin::kCachedFile);
+    EXPECT_THAT(report_.warnings, IsEmpty());
+  }
+}
+
+TEST_F(JitTest, ADamagedIndexFallsBackToTheCode) {
+  Compile();
+  absl::StatusOr<std::vector<std::string>> names = ListFolder(options_.cache_folder);
+  ASSERT_THAT(names, IsOk());
+  ASSERT_EQ(names->size(), 2u);
+  const std::string index = JoinPath(options_.cache_folder, (*names)[0]);
+  ASSERT_THAT(index, HasSubstr("file-"));
+  ASSERT_THAT(WriteFile(index, "garbage"), IsOk());
+  Compile();
+  EXPECT_EQ(report_.origin, JitOrigin::kCachedCode);
+  EXPECT_THAT(report_.warnings, ElementsAre(HasSubstr("damaged cache entry")));
+}
+
+TEST_F(JitTest, AnUnwritableCacheIsAWarning) {
+  ASSERT_THAT(WriteFile(JoinPath(folder_, "occupied"), "a file, not a folder"), IsOk());
+  options_.cache_folder = JoinPath(folder_, "occupied/cache");
+  ASSERT_NE(Compile(), nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+  EXPECT_THAT(report_.warnings, testing::Contains(HasSubstr("not cached")));
+}
+
+TEST_F(JitTest, ErrorsOfTheObjectiveAreLocated) {
+  std::string broken = kObjective;
+  broken.replace(broken.find("pref.sub %w, %l"), 15, "pref.sub %w_t, %l_t");
+  Write(broken);
+  EXPECT_THAT(CompileObjectiveFile(path_, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("contrast.mlir:8:"), HasSubstr("token(chosen)"), HasSubstr("token(rejected)"))));
+  EXPECT_THAT(CompileObjectiveFile(JoinPath(folder_, "absent.mlir"), options_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("absent.mlir")));
+}
+
+}  // namespace
+}  // namespace alidade::runtime
