@@ -120,7 +120,7 @@ class Batch {
   absl::Status Take(const at::Tensor& logits) {
     const at::Tensor values = logits.to(at::kCPU).contiguous();
     const int64_t vocabulary = values.size(1);
-    const float* data = values.const_data_ptr<float>();
+    const float* data = static_cast<const float*>(values.const_data_ptr());
     next_.assign(slots_.size(), model_.config().text.pad_token_id);
     for (size_t i = 0; i < slots_.size(); ++i) {
       Slot& slot = slots_[i];

@@ -107,7 +107,7 @@ absl::StatusOr<NamedTensors> CheckParameters(const MllmConfig& config, const Nam
 // Values of an i64 tensor, row-major.
 std::vector<int64_t> Integers(const at::Tensor& tensor) {
   const at::Tensor values = tensor.to(at::kCPU).contiguous();
-  const int64_t* data = values.const_data_ptr<int64_t>();
+  const int64_t* data = static_cast<const int64_t*>(values.const_data_ptr());
   return std::vector<int64_t>(data, data + values.numel());
 }
 
