@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/files/files.h"
 #include "common/progress/progress.h"
 #include "common/provenance/digest.h"
 #include "common/status/status.h"
@@ -249,6 +250,9 @@ absl::Status WorldPairs::Build(const BuildRequest& request) const {
   card.builder_version = version();
   card.seed = static_cast<int64_t>(request.seed);
   card.description = description();
+  if (!PathExists(model_folder)) {
+    return absl::NotFoundError(absl::StrCat(name(), ": inputs: model: expected a model folder, got no such folder: ", model_folder));
+  }
   ALIDADE_ASSIGN_OR_RETURN(card.inputs["model"], FolderDigest(model_folder), name(), ": inputs: model");
   const int64_t num_shards = (settings.images + kShardImages - 1) / kShardImages;
 
