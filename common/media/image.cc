@@ -227,6 +227,8 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, absl::string_view nam
     return absl::ResourceExhaustedError(absl::StrCat(name, ": ", AvError(error)));
   }
   std::memcpy(codecs.packet->data, bytes.data(), bytes.size());
+  // Else the PNG decoder takes the picture for a difference to the one before and adds the two.
+  codecs.packet->flags |= AV_PKT_FLAG_KEY;
   int error = avcodec_send_packet(context.get(), codecs.packet.get());
   if (error >= 0) error = avcodec_receive_frame(context.get(), codecs.frame.get());
   av_packet_unref(codecs.packet.get());

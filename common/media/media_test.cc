@@ -61,6 +61,15 @@ TEST(ImageTest, PngBitsDoNotDependOnWhatWasEncodedBefore) {
   EXPECT_THAT(EncodePng(image), IsOkAndHolds(first));
 }
 
+TEST(ImageTest, PicturesOfOneSizeDoNotAddUp) {
+  const Image first = Noise(24, 24, 3), second = Noise(24, 24, 4);
+  const std::string first_png = *EncodePng(first), second_png = *EncodePng(second);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(DecodeImage(first_png, "first.png"), IsOkAndHolds(first));
+    EXPECT_THAT(DecodeImage(second_png, "second.png"), IsOkAndHolds(second));
+  }
+}
+
 TEST(ImageTest, JpegKeepsASmoothPicture) {
   const Image image = Gradient(48, 32);
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string jpeg, EncodeJpeg(image, 95));
