@@ -18,7 +18,10 @@ std::unique_ptr<llvm::TargetMachine> createMachine(Operation *source, StringRef 
     source->emitError("this LLVM cannot generate code for ") << triple << ": " << error;
     return nullptr;
   }
-  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(parsed, cpu, features, llvm::TargetOptions(),
+  llvm::TargetOptions options;
+  // Linkers keep and run .init_array; the .ctors section of the other convention is dropped without a word.
+  options.UseInitArray = true;
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(parsed, cpu, features, options,
                                                                           llvm::Reloc::PIC_, std::nullopt,
                                                                           llvm::CodeGenOptLevel::Default));
 }
