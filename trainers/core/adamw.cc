@@ -28,19 +28,22 @@ std::vector<at::Tensor> AdamW::Gradients() const {
 
 absl::Status AdamW::Step(double learning_rate) {
   c10::NoGradGuard no_grad;
-  const std::vector<at::Tensor> gradients = Gradients();
-  if (gradients.size() != parameters_.size()) {
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (parameters_[i].grad().defined()) continue;
-      return absl::FailedPreconditionError(
-          absl::StrCat("parameter ", names_[i], ": the loss does not depend on it; freeze it"));
-    }
+  std::vector<at::Tensor> parameters, first, second;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].grad().defined()) continue;
+    parameters.push_back(parameters_[i]);
+    first.push_back(first_[i]);
+    second.push_back(second_[i]);
+  }
+  if (parameters.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("the loss depends on none of the ", parameters_.size(),
+                                                      " trained parameters (", names_.front(), ", ...)"));
   }
   ++num_updates_;
   // The kernel only reads the counter, so all parameters may share one.
-  const std::vector<at::Tensor> counters(parameters_.size(),
+  const std::vector<at::Tensor> counters(parameters.size(),
                                          at::full({}, static_cast<double>(num_updates_), at::kFloat));
-  at::_fused_adamw_(parameters_, gradients, first_, second_, /*max_exp_avg_sqs=*/{}, counters, learning_rate,
+  at::_fused_adamw_(parameters, Gradients(), first, second, /*max_exp_avg_sqs=*/{}, counters, learning_rate,
                     config_.beta1(), config_.beta2(), config_.weight_decay(), config_.epsilon(), /*amsgrad=*/false,
                     /*maximize=*/false);
   ClearGradients();

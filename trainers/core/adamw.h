@@ -22,8 +22,8 @@ class AdamW {
   // `parameters` are leaves that require gradients; they are shared, not copied.
   AdamW(const OptimizerConfig& config, const NamedTensors& parameters);
 
-  // One update with the gradients that the parameters hold, then drops these. FAILED_PRECONDITION names a parameter
-  // that has no gradient.
+  // One update with the gradients that the parameters hold, then drops these. A parameter without a gradient stays as it
+  // is, as in PyTorch: a vision tower may hold layers after the one that is read. FAILED_PRECONDITION if none has one.
   absl::Status Step(double learning_rate);
 
   // Euclidean norm of all gradients together. Parameters without a gradient count as 0.

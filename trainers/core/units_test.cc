@@ -68,12 +68,18 @@ TEST(AdamWTest, FollowsTheAlgorithmByHand) {
   EXPECT_EQ(optimizer.num_updates(), 5);
 }
 
-TEST(AdamWTest, NormScalingAndMissingGradient) {
-  const NamedTensors parameters = {{"a", at::zeros({2}).set_requires_grad(true)},
-                                   {"b", at::zeros({1}).set_requires_grad(true)}};
-  AdamW optimizer(OptimizerConfig(), parameters);
+TEST(AdamWTest, NormScalingAndMissingGradients) {
+  OptimizerConfig config;
+  config.set_weight_decay(0.5);
+  const NamedTensors parameters = {{"a", at::ones({2}).set_requires_grad(true)},
+                                   {"b", at::ones({1}).set_requires_grad(true)}};
+  AdamW optimizer(config, parameters);
+  EXPECT_THAT(optimizer.Step(0.1), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("none of the 2")));
   parameters.at("a").mutable_grad() = at::tensor({3.0f, 0.0f});
-  EXPECT_THAT(optimizer.Step(0.1), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("parameter b")));
+  ALIDADE_ASSERT_OK(optimizer.Step(0.1));
+  EXPECT_LT(parameters.at("a")[0].item<double>(), 0.95);
+  EXPECT_EQ(parameters.at("b").item<double>(), 1);  // not even decayed
+  parameters.at("a").mutable_grad() = at::tensor({3.0f, 0.0f});
   parameters.at("b").mutable_grad() = at::tensor({4.0f});
   EXPECT_DOUBLE_EQ(optimizer.GradientNorm(), 5.0);
   optimizer.ScaleGradients(0.5);

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "common/files/files.h"
-#include "common/media/preprocessor.h"
 #include "common/models/mllm.h"
 #include "common/models/presets.h"
 #include "common/provenance/random_stream.h"
@@ -12,7 +11,6 @@
 #include "common/status/status.h"
 #include "common/text/tokenizer.h"
 #include "datasets/worlds/language.h"
-#include "datasets/worlds/world.h"
 
 namespace alidade::trainers {
 namespace {
@@ -21,15 +19,10 @@ using Writer = std::function<absl::Status(uint64_t seed, const std::string& fold
 
 absl::Status WriteTinyWorld(uint64_t seed, const std::string& folder) {
   ALIDADE_RETURN_IF_ERROR(MakeFolder(folder));
-  ALIDADE_RETURN_IF_ERROR(datasets::WriteWorldTokenizer(folder));
+  ALIDADE_RETURN_IF_ERROR(datasets::WriteWorldProcessor(folder));
   ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
                            Tokenizer::Load(JoinPath(folder, "tokenizer.json")));
   ALIDADE_ASSIGN_OR_RETURN(const models::MllmConfig config, models::TinyWorldConfig(*tokenizer));
-  Preprocessor preprocessor;
-  preprocessor.width = preprocessor.height = datasets::kWorldImageSize;
-  preprocessor.normalisation.mean.fill(datasets::kWorldPixelMean);
-  preprocessor.normalisation.std.fill(datasets::kWorldPixelStd);
-  ALIDADE_RETURN_IF_ERROR(SavePreprocessor(preprocessor, JoinPath(folder, std::string(kPreprocessorFile))));
   RandomStream stream(seed, "init");
   ALIDADE_ASSIGN_OR_RETURN(const models::Mllm model, models::Mllm::Initialize(config, stream));
   return model.Save(folder);
