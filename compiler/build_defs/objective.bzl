@@ -39,6 +39,8 @@ def objective(name, src, golden, paper, visibility = None):
     if native.package_name().split("/")[-1] != name:
         fail("objective(%s): expected the folder '%s', got '%s'" % (name, name, native.package_name()))
 
+    native.exports_files([src, golden], visibility = ["//:compiler_users"])
+
     emit = "$(location %s) emit $(location %s) --paper=%s " % (_PREFC, src, paper)
     native.genrule(
         name = name + "_object",
