@@ -153,12 +153,15 @@ def write(folder, name, origin, hyperparameters, distributions, compute, seed):
 
 
 def main(mdpo_source, folder):
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).resolve()
     four = [f"{m}.{r}" for m in ("policy", "reference") for r in ("chosen", "rejected")]
     six = four + [f"{m}.chosen@corrupted(crop)" for m in ("policy", "reference")]
     versions = f"torch {torch.__version__.split('+')[0]}, f64"
     dpo = f"TRL {trl.__version__}, trl/trainer/dpo_trainer.py, DPOTrainer._compute_loss, loss_type"
     write(folder, "dpo", f"{dpo} sigmoid; {versions}", {"beta": 0.3}, four, lambda i: trl_dpo(i, "sigmoid", 0.3), 1)
+    # The example of docs/how-to/objective.md.
+    write(folder.parents[1] / "tests/how_to", "hinge", f"{dpo} hinge; {versions}", {"beta": 0.3}, four,
+          lambda i: trl_dpo(i, "hinge", 0.3), 5)
     write(folder, "ipo", f"{dpo} ipo; {versions}", {"beta": 0.4}, four, lambda i: trl_dpo(i, "ipo", 0.4), 2)
     write(folder, "simpo", f"TRL {trl.__version__}, trl/experimental/cpo/cpo_trainer.py, CPOTrainer.cpo_loss, "
           f"loss_type simpo; {versions}", {"beta": 2.0, "gamma": 0.75}, four[:2], lambda i: trl_simpo(i, 2.0, 0.75), 3)
