@@ -1,4 +1,5 @@
-// Registers the critic as an annotator: one episode of the judgement environment per batch of prompts.
+// Registers the critic as an annotator: one episode of the judgement environment per batch of
+// prompts.
 
 #include <memory>
 #include <string>
@@ -28,13 +29,16 @@ class ClaimCriticAnnotator : public datasets::Annotator {
       const datasets::ImageProvider& images, absl::Span<const datasets::Prompt> prompts,
       absl::Span<const std::vector<datasets::Response>> responses) override {
     if (prompts.size() != responses.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("claim_critic: expected responses to ", prompts.size(), " prompts, got ",
+      return absl::InvalidArgumentError(absl::StrCat("claim_critic: expected responses to ",
+                                                     prompts.size(), " prompts, got ",
                                                      responses.size()));
     }
     ask_model_.SetImages(&images);
     JudgementEnvironment judgement(prompts, responses);
-    ALIDADE_ASSIGN_OR_RETURN(const Transcript transcript, RunEpisode(critic_, judgement, {.seed = seed_}));
-    if (!transcript.done) return absl::InternalError("claim_critic: the episode ended without a verdict");
+    ALIDADE_ASSIGN_OR_RETURN(const Transcript transcript,
+                             RunEpisode(critic_, judgement, {.seed = seed_}));
+    if (!transcript.done)
+      return absl::InternalError("claim_critic: the episode ended without a verdict");
     return judgement.scores();
   }
 
@@ -45,9 +49,13 @@ class ClaimCriticAnnotator : public datasets::Annotator {
 };
 
 const bool registered = datasets::RegisterAnnotator(
-    "claim_critic", [](const datasets::AnnotatorRequest& request) -> absl::StatusOr<std::unique_ptr<datasets::Annotator>> {
-      if (request.model == nullptr) return absl::InvalidArgumentError("expected a model to ask, got none");
-      ALIDADE_ASSIGN_OR_RETURN(const ClaimCriticConfig config, ParseClaimCriticConfig(request.config));
+    "claim_critic",
+    [](const datasets::AnnotatorRequest& request)
+        -> absl::StatusOr<std::unique_ptr<datasets::Annotator>> {
+      if (request.model == nullptr)
+        return absl::InvalidArgumentError("expected a model to ask, got none");
+      ALIDADE_ASSIGN_OR_RETURN(const ClaimCriticConfig config,
+                               ParseClaimCriticConfig(request.config));
       return std::make_unique<ClaimCriticAnnotator>(config, request.model, request.seed);
     });
 

@@ -16,29 +16,39 @@ using datasets::CategoryOf;
 using datasets::ParseCaption;
 
 // result[question][sample].
-absl::StatusOr<std::vector<std::vector<std::string>>> ReadAnswers(const Observation& observation, size_t num_questions) {
+absl::StatusOr<std::vector<std::vector<std::string>>> ReadAnswers(const Observation& observation,
+                                                                  size_t num_questions) {
   const JsonDocument document{"answers of ask_model", observation.data, {}};
   JsonFields fields(document);
   const nlohmann::json* answers = fields.RequiredArray("answers");
   if (answers != nullptr) {
-    fields.Expect(answers->size() == num_questions, "answers", absl::StrCat("answers to ", num_questions, " questions"));
+    fields.Expect(answers->size() == num_questions, "answers",
+                  absl::StrCat("answers to ", num_questions, " questions"));
   }
   ALIDADE_RETURN_IF_ERROR(fields.Finish());
   std::vector<std::vector<std::string>> result(answers->size());
   for (size_t i = 0; i < answers->size(); ++i) {
     for (const nlohmann::json& sample : (*answers)[i]) {
       if (!sample.is_string()) {
-        return absl::InvalidArgumentError(absl::StrCat("answers[", i, "]: expected texts, got ", JsonForMessage(sample)));
+        return absl::InvalidArgumentError(
+            absl::StrCat("answers[", i, "]: expected texts, got ", JsonForMessage(sample)));
       }
       result[i].push_back(sample.get<std::string>());
     }
-    if (result[i].empty()) return absl::InvalidArgumentError(absl::StrCat("answers[", i, "]: expected a sample, got none"));
+    if (result[i].empty())
+      return absl::InvalidArgumentError(
+          absl::StrCat("answers[", i, "]: expected a sample, got none"));
   }
   return result;
 }
 
-nlohmann::json Question(absl::string_view id, const std::string& image, const std::string& text, bool end, int64_t max_new_tokens) {
-  return {{"id", id}, {"image", image}, {"text", text}, {"end", end}, {"max_new_tokens", max_new_tokens}};
+nlohmann::json Question(absl::string_view id, const std::string& image, const std::string& text,
+                        bool end, int64_t max_new_tokens) {
+  return {{"id", id},
+          {"image", image},
+          {"text", text},
+          {"end", end},
+          {"max_new_tokens", max_new_tokens}};
 }
 
 }  // namespace
@@ -101,7 +111,8 @@ absl::Status ClaimCritic::ReadItems(const Observation& observation) {
     if (item.caption) {
       for (const std::string& response : item.responses) {
         for (const int category : ParseCaption(response).mentioned) {
-          if (known_claims.emplace(item.image, category).second) claims_.emplace_back(item.image, category);
+          if (known_claims.emplace(item.image, category).second)
+            claims_.emplace_back(item.image, category);
         }
       }
     } else if (known_images.insert(item.image).second) {
@@ -118,11 +129,13 @@ absl::StatusOr<Action> ClaimCritic::Ask(Phase phase) {
   if (phase == Phase::kVotes) {
     for (const auto& [image, category] : claims_) {
       questions.push_back(Question(absl::StrCat(image, "/", datasets::Noun(category)), image,
-                                   datasets::PresencePrompt(category), /*end=*/false, /*max_new_tokens=*/1));
+                                   datasets::PresencePrompt(category), /*end=*/false,
+                                   /*max_new_tokens=*/1));
     }
   } else {
     for (const std::string& image : images_) {
-      questions.push_back(Question(image, image, datasets::CaptionPrompt(), /*end=*/true, datasets::kCaptionMaxTokens));
+      questions.push_back(Question(image, image, datasets::CaptionPrompt(), /*end=*/true,
+                                   datasets::kCaptionMaxTokens));
     }
   }
   const bool votes = phase == Phase::kVotes;
@@ -146,7 +159,8 @@ absl::Status ClaimCritic::ReadCaptions(const Observation& observation) {
   ALIDADE_ASSIGN_OR_RETURN(const auto answers, ReadAnswers(observation, images_.size()));
   for (size_t i = 0; i < images_.size(); ++i) {
     for (const std::string& caption : answers[i]) {
-      for (const int category : ParseCaption(caption).mentioned) mentioned_[{images_[i], category}] += 1.0 / answers[i].size();
+      for (const int category : ParseCaption(caption).mentioned)
+        mentioned_[{images_[i], category}] += 1.0 / answers[i].size();
     }
   }
   return absl::OkStatus();
@@ -155,7 +169,8 @@ absl::Status ClaimCritic::ReadCaptions(const Observation& observation) {
 double ClaimCritic::Score(const Item& item, const std::string& response) const {
   if (item.caption) {
     double score = 0;
-    for (const int category : ParseCaption(response).mentioned) score -= refuted_.at({item.image, category}) ? 1 : 0;
+    for (const int category : ParseCaption(response).mentioned)
+      score -= refuted_.at({item.image, category}) ? 1 : 0;
     return score;
   }
   const auto found = mentioned_.find({item.image, item.category});

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_AGENTS_CLAIM_CRITIC_POLICY_H_
 #define ALIDADE_AGENTS_CLAIM_CRITIC_POLICY_H_
 
-// The critic as an agent of the judgement environment: it lists the claims of all responses, asks its model about them
-// (one tool call), asks for descriptions where yes/no answers are to be judged (another), and gives its scores.
+// The critic as an agent of the judgement environment: it lists the claims of all responses, asks
+// its model about them (one tool call), asks for descriptions where yes/no answers are to be judged
+// (another), and gives its scores.
 
 #include <cstdint>
 #include <map>
@@ -20,13 +21,15 @@ namespace alidade::agents {
 class ClaimCritic : public Agent {
  public:
   // `ask_model` is an AskModelTool or behaves like one; it outlives the agent.
-  ClaimCritic(const ClaimCriticConfig& config, Tool* ask_model) : config_(config), ask_model_(ask_model) {}
+  ClaimCritic(const ClaimCriticConfig& config, Tool* ask_model)
+      : config_(config), ask_model_(ask_model) {}
 
   std::string name() const override { return "claim_critic"; }
   std::vector<Tool*> tools() override { return {ask_model_}; }
   absl::Status Begin(uint64_t seed) override;
-  // Errors: an observation that is neither the environment's items nor the answers to its questions; an item that is
-  // neither a caption nor a yes/no question; a yes/no question about no noun of the world.
+  // Errors: an observation that is neither the environment's items nor the answers to its
+  // questions; an item that is neither a caption nor a yes/no question; a yes/no question about no
+  // noun of the world.
   absl::StatusOr<Action> Act(const Observation& observation) override;
 
  private:

@@ -4,7 +4,8 @@
 // An agent acts in an environment, step by step, with tools:
 //
 //   observation = environment.Reset(seed)
-//   until done: action = agent.Act(observation); observation = environment.Step(action)  (or a tool's answer)
+//   until done: action = agent.Act(observation); observation = environment.Step(action)  (or a
+//   tool's answer)
 //
 // Everything that passes is in the transcript, from which the episode can be told again.
 
@@ -29,7 +30,8 @@ struct Observation {
   nlohmann::json data;  // anything structured; null if none
 };
 
-// What the agent does: calls one of its tools (`tool` names it), or acts on the environment (`tool` is empty).
+// What the agent does: calls one of its tools (`tool` names it), or acts on the environment (`tool`
+// is empty).
 struct Action {
   std::string tool;
   nlohmann::json arguments;
@@ -46,7 +48,8 @@ class Environment {
   virtual ~Environment() = default;
   virtual std::string name() const = 0;
   virtual absl::StatusOr<Observation> Reset(uint64_t seed) = 0;
-  // Errors: an action it does not understand (expected and got), a step after done, a step before Reset.
+  // Errors: an action it does not understand (expected and got), a step after done, a step before
+  // Reset.
   virtual absl::StatusOr<StepResult> Step(const Action& action) = 0;
 };
 

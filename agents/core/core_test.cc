@@ -76,7 +76,8 @@ class Squarer : public Agent {
       guessed_ = true;
       return Action{"", {{"answer", -1}}};
     }
-    return Action{tool_name, {{"a", observation.data["number"]}, {"b", observation.data["number"]}}};
+    return Action{tool_name,
+                  {{"a", observation.data["number"]}, {"b", observation.data["number"]}}};
   }
   std::string tool_name = "multiply";
 
@@ -88,7 +89,8 @@ class Squarer : public Agent {
 TEST(EpisodeTest, RunsToTheEndAndTellsWhatHappened) {
   Squarer agent;
   SquareEnvironment environment;
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript, RunEpisode(agent, environment, {.seed = 7}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript,
+                               RunEpisode(agent, environment, {.seed = 7}));
   EXPECT_TRUE(transcript.done);
   EXPECT_EQ(transcript.total_reward, 0);
   ASSERT_EQ(transcript.events.size(), 4u);
@@ -103,33 +105,40 @@ TEST(EpisodeTest, RunsToTheEndAndTellsWhatHappened) {
 TEST(EpisodeTest, StopsAtItsLimit) {
   Squarer agent;
   SquareEnvironment environment;
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript, RunEpisode(agent, environment, {.seed = 7, .max_actions = 2}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript,
+                               RunEpisode(agent, environment, {.seed = 7, .max_actions = 2}));
   EXPECT_FALSE(transcript.done);
   EXPECT_EQ(transcript.events.size(), 3u);
-  EXPECT_THAT(RunEpisode(agent, environment, {.max_actions = 0}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_actions")));
+  EXPECT_THAT(RunEpisode(agent, environment, {.max_actions = 0}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_actions")));
 }
 
 TEST(EpisodeTest, ErrorsSayWhoAndWhen) {
   Squarer agent;
   agent.tool_name = "multiplay";
   SquareEnvironment environment;
-  EXPECT_THAT(RunEpisode(agent, environment, {.seed = 7}),
-              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("action 2"), HasSubstr("multiplay"), HasSubstr("'multiply'"))));
+  EXPECT_THAT(
+      RunEpisode(agent, environment, {.seed = 7}),
+      StatusIs(absl::StatusCode::kNotFound,
+               AllOf(HasSubstr("action 2"), HasSubstr("multiplay"), HasSubstr("'multiply'"))));
 }
 
 TEST(TranscriptTest, DamageIsLocated) {
   Squarer agent;
   SquareEnvironment environment;
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript, RunEpisode(agent, environment, {.seed = 3}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Transcript transcript,
+                               RunEpisode(agent, environment, {.seed = 3}));
   const std::string text = FormatTranscript(transcript);
   EXPECT_THAT(ParseTranscript(text, "a.jsonl"), IsOkAndHolds(transcript));
   EXPECT_THAT(ParseTranscript(text.substr(0, text.rfind('{')), "a.jsonl"),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("a.jsonl")));
-  EXPECT_THAT(ParseTranscript("", "a.jsonl"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("got nothing")));
+  EXPECT_THAT(ParseTranscript("", "a.jsonl"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("got nothing")));
   std::string changed = text;
   changed.replace(changed.find("\"kind\":\"tool\""), 13, "\"kind\":\"toil\"");
   EXPECT_THAT(ParseTranscript(changed, "a.jsonl"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("a.jsonl:4: kind"), HasSubstr("'tool'"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("a.jsonl:4: kind"), HasSubstr("'tool'"))));
 }
 
 TEST(ConformanceTest, TheSquarerConforms) {
@@ -163,12 +172,14 @@ class Moody : public Squarer {
 TEST(ConformanceTest, RulesAreEnforced) {
   Moody moody;
   SquareEnvironment environment;
-  EXPECT_THAT(CheckAgent(moody, environment, {.seed = 5}), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("same seed")));
+  EXPECT_THAT(CheckAgent(moody, environment, {.seed = 5}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("same seed")));
   Squarer slow;
   EXPECT_THAT(CheckAgent(slow, environment, {.seed = 5, .max_actions = 1}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("within 1 actions")));
   SquareEnvironment fresh;
-  EXPECT_THAT(CheckEnvironment(fresh, {"", {{"answer", 1}}}, 5), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("understand")));
+  EXPECT_THAT(CheckEnvironment(fresh, {"", {{"answer", 1}}}, 5),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("understand")));
   MultiplyTool tool;
   EXPECT_THAT(CheckTool(tool, {{"a", 2}, {"b", 3}}, {{"a", 2}, {"b", 3}}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("wrong arguments")));

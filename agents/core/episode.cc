@@ -25,13 +25,17 @@ absl::StatusOr<Tool*> FindTool(Agent& agent, const std::string& name) {
 }
 
 // What the agent sees after its action, and the event that tells of it.
-absl::StatusOr<StepResult> Perform(const Action& action, Agent& agent, Environment& environment, Transcript& transcript) {
+absl::StatusOr<StepResult> Perform(const Action& action, Agent& agent, Environment& environment,
+                                   Transcript& transcript) {
   StepResult result;
   if (!action.tool.empty()) {
     ALIDADE_ASSIGN_OR_RETURN(Tool * tool, FindTool(agent, action.tool));
-    ALIDADE_ASSIGN_OR_RETURN(result.observation.data, tool->Call(action.arguments), "tool ", action.tool);
-    transcript.events.push_back(
-        {"tool", {{"tool", action.tool}, {"arguments", action.arguments}, {"result", result.observation.data}}});
+    ALIDADE_ASSIGN_OR_RETURN(result.observation.data, tool->Call(action.arguments), "tool ",
+                             action.tool);
+    transcript.events.push_back({"tool",
+                                 {{"tool", action.tool},
+                                  {"arguments", action.arguments},
+                                  {"result", result.observation.data}}});
     return result;
   }
   ALIDADE_ASSIGN_OR_RETURN(result, environment.Step(action), "environment ", environment.name());
@@ -44,8 +48,10 @@ absl::StatusOr<StepResult> Perform(const Action& action, Agent& agent, Environme
 }
 
 absl::StatusOr<Event> ParseEvent(absl::string_view line, absl::string_view where) {
-  JsonDocument document{std::string(where), nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), {}};
-  if (!document.root.is_object()) return absl::DataLossError(absl::StrCat(where, ": expected an event {kind, content}"));
+  JsonDocument document{
+      std::string(where), nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), {}};
+  if (!document.root.is_object())
+    return absl::DataLossError(absl::StrCat(where, ": expected an event {kind, content}"));
   Event event;
   JsonFields fields(document);
   fields.Required("kind", &event.kind);
@@ -59,27 +65,34 @@ absl::StatusOr<Event> ParseEvent(absl::string_view line, absl::string_view where
 
 }  // namespace
 
-bool operator==(const Event& a, const Event& b) { return a.kind == b.kind && a.content == b.content; }
-
-bool operator==(const Transcript& a, const Transcript& b) {
-  return a.agent == b.agent && a.environment == b.environment && a.seed == b.seed && a.events == b.events &&
-         a.total_reward == b.total_reward && a.done == b.done;
+bool operator==(const Event& a, const Event& b) {
+  return a.kind == b.kind && a.content == b.content;
 }
 
-absl::StatusOr<Transcript> RunEpisode(Agent& agent, Environment& environment, const EpisodeOptions& options) {
+bool operator==(const Transcript& a, const Transcript& b) {
+  return a.agent == b.agent && a.environment == b.environment && a.seed == b.seed &&
+         a.events == b.events && a.total_reward == b.total_reward && a.done == b.done;
+}
+
+absl::StatusOr<Transcript> RunEpisode(Agent& agent, Environment& environment,
+                                      const EpisodeOptions& options) {
   if (options.max_actions < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("max_actions: expected >= 1, got ", options.max_actions));
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_actions: expected >= 1, got ", options.max_actions));
   }
   Transcript transcript;
   transcript.agent = agent.name();
   transcript.environment = environment.name();
   transcript.seed = options.seed;
   ALIDADE_RETURN_IF_ERROR(agent.Begin(options.seed), "agent ", agent.name());
-  ALIDADE_ASSIGN_OR_RETURN(Observation observation, environment.Reset(options.seed), "environment ", environment.name());
+  ALIDADE_ASSIGN_OR_RETURN(Observation observation, environment.Reset(options.seed), "environment ",
+                           environment.name());
   transcript.events.push_back({"reset", {{"observation", ToJson(observation)}}});
   for (int64_t number = 1; number <= options.max_actions && !transcript.done; ++number) {
-    ALIDADE_ASSIGN_OR_RETURN(const Action action, agent.Act(observation), "agent ", agent.name(), ", action ", number);
-    ALIDADE_ASSIGN_OR_RETURN(StepResult result, Perform(action, agent, environment, transcript), "action ", number);
+    ALIDADE_ASSIGN_OR_RETURN(const Action action, agent.Act(observation), "agent ", agent.name(),
+                             ", action ", number);
+    ALIDADE_ASSIGN_OR_RETURN(StepResult result, Perform(action, agent, environment, transcript),
+                             "action ", number);
     transcript.total_reward += result.reward;
     transcript.done = result.done;
     observation = std::move(result.observation);
@@ -105,9 +118,13 @@ std::string FormatTranscript(const Transcript& transcript) {
 
 absl::StatusOr<Transcript> ParseTranscript(absl::string_view text, absl::string_view where) {
   const std::vector<absl::string_view> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
-  if (lines.empty()) return absl::DataLossError(absl::StrCat(where, ": expected a transcript, got nothing"));
-  JsonDocument document{absl::StrCat(where, ":1"), nlohmann::json::parse(lines[0], nullptr, /*allow_exceptions=*/false), {}};
-  if (!document.root.is_object()) return absl::DataLossError(absl::StrCat(where, ":1: expected the transcript's facts"));
+  if (lines.empty())
+    return absl::DataLossError(absl::StrCat(where, ": expected a transcript, got nothing"));
+  JsonDocument document{absl::StrCat(where, ":1"),
+                        nlohmann::json::parse(lines[0], nullptr, /*allow_exceptions=*/false),
+                        {}};
+  if (!document.root.is_object())
+    return absl::DataLossError(absl::StrCat(where, ":1: expected the transcript's facts"));
   Transcript transcript;
   int64_t seed = 0;
   int64_t num_events = 0;
@@ -122,7 +139,8 @@ absl::StatusOr<Transcript> ParseTranscript(absl::string_view text, absl::string_
   if (!status.ok()) return absl::DataLossError(status.message());
   transcript.seed = static_cast<uint64_t>(seed);
   if (num_events != static_cast<int64_t>(lines.size()) - 1) {
-    return absl::DataLossError(absl::StrCat(where, ": truncated: expected ", num_events, " events, got ", lines.size() - 1));
+    return absl::DataLossError(absl::StrCat(where, ": truncated: expected ", num_events,
+                                            " events, got ", lines.size() - 1));
   }
   for (size_t i = 1; i < lines.size(); ++i) {
     ALIDADE_ASSIGN_OR_RETURN(Event event, ParseEvent(lines[i], absl::StrCat(where, ":", i + 1)));

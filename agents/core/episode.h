@@ -24,7 +24,8 @@ struct EpisodeOptions {
 };
 
 struct Event {
-  // reset: {observation}; tool: {tool, arguments, result}; step: {arguments, observation, reward, done}.
+  // reset: {observation}; tool: {tool, arguments, result}; step: {arguments, observation, reward,
+  // done}.
   std::string kind;
   nlohmann::json content;
 };
@@ -40,9 +41,10 @@ struct Transcript {
 };
 bool operator==(const Transcript& a, const Transcript& b);
 
-// Errors: those of agent, environment and tools, with the number of the action; a tool that the agent does not have (with
-// the nearest name); max_actions < 1.
-absl::StatusOr<Transcript> RunEpisode(Agent& agent, Environment& environment, const EpisodeOptions& options = {});
+// Errors: those of agent, environment and tools, with the number of the action; a tool that the
+// agent does not have (with the nearest name); max_actions < 1.
+absl::StatusOr<Transcript> RunEpisode(Agent& agent, Environment& environment,
+                                      const EpisodeOptions& options = {});
 
 // One line of facts, then one line per event. Reading gives the same transcript.
 std::string FormatTranscript(const Transcript& transcript);

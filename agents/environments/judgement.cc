@@ -31,10 +31,11 @@ absl::StatusOr<Observation> JudgementEnvironment::Reset(uint64_t seed) {
 absl::StatusOr<StepResult> JudgementEnvironment::Step(const Action& action) {
   if (!open_) return absl::FailedPreconditionError("a step before Reset or after the end");
   const nlohmann::json& arguments = action.arguments;
-  if (!arguments.is_object() || arguments.size() != 1 || !arguments.contains("scores") || !arguments["scores"].is_array() ||
-      arguments["scores"].size() != responses_.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("expected {scores: [...]} with scores of ", responses_.size(),
-                                                   " prompts, got ", JsonForMessage(arguments)));
+  if (!arguments.is_object() || arguments.size() != 1 || !arguments.contains("scores") ||
+      !arguments["scores"].is_array() || arguments["scores"].size() != responses_.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("expected {scores: [...]} with scores of ",
+                                                   responses_.size(), " prompts, got ",
+                                                   JsonForMessage(arguments)));
   }
   std::vector<std::vector<double>> scores(responses_.size());
   for (size_t i = 0; i < responses_.size(); ++i) {
@@ -45,8 +46,9 @@ absl::StatusOr<StepResult> JudgementEnvironment::Step(const Action& action) {
       if (fits) scores[i].push_back(row[s].get<double>());
     }
     if (!fits) {
-      return absl::InvalidArgumentError(absl::StrCat("scores[", i, "]: expected ", responses_[i].size(),
-                                                     " finite numbers, got ", JsonForMessage(row)));
+      return absl::InvalidArgumentError(absl::StrCat("scores[", i, "]: expected ",
+                                                     responses_[i].size(), " finite numbers, got ",
+                                                     JsonForMessage(row)));
     }
   }
   scores_ = std::move(scores);

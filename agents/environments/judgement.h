@@ -14,13 +14,16 @@ namespace alidade::agents {
 // Shows responses to prompts and wants a score for each; higher is better.
 //
 //   observation.data  {"items": [{"id", "image", "kind", "text", "responses": ["...", ...]}, ...]}
-//   action.arguments  {"scores": [[0, -1, ...], ...]}   one number per response, in the same order; ends the episode
+//   action.arguments  {"scores": [[0, -1, ...], ...]}   one number per response, in the same order;
+//   ends the episode
 //
-// What is judged outlives the environment. The ground truth of the prompts is not shown. The reward is 0.
+// What is judged outlives the environment. The ground truth of the prompts is not shown. The reward
+// is 0.
 class JudgementEnvironment : public Environment {
  public:
   // responses.size() == prompts.size().
-  JudgementEnvironment(absl::Span<const datasets::Prompt> prompts, absl::Span<const std::vector<datasets::Response>> responses)
+  JudgementEnvironment(absl::Span<const datasets::Prompt> prompts,
+                       absl::Span<const std::vector<datasets::Response>> responses)
       : prompts_(prompts), responses_(responses) {}
 
   std::string name() const override { return "judgement"; }

@@ -22,16 +22,21 @@ absl::Status CheckAgent(Agent& agent, Environment& environment, const EpisodeOpt
     if (tool->name().empty() || tool->description().empty()) {
       return Broken(agent.name(), "expected a name and a description of every tool");
     }
-    if (!names.insert(tool->name()).second) return Broken(agent.name(), absl::StrCat("two tools named ", tool->name()));
+    if (!names.insert(tool->name()).second)
+      return Broken(agent.name(), absl::StrCat("two tools named ", tool->name()));
   }
   ALIDADE_ASSIGN_OR_RETURN(const Transcript first, RunEpisode(agent, environment, options));
   if (!first.done) {
-    return Broken(agent.name(), absl::StrCat("expected to finish within ", options.max_actions, " actions"));
+    return Broken(agent.name(),
+                  absl::StrCat("expected to finish within ", options.max_actions, " actions"));
   }
   ALIDADE_ASSIGN_OR_RETURN(const Transcript again, RunEpisode(agent, environment, options));
-  if (!(first == again)) return Broken(agent.name(), "expected the same transcript from the same seed");
-  ALIDADE_ASSIGN_OR_RETURN(const Transcript read, ParseTranscript(FormatTranscript(first), "transcript"));
-  if (!(first == read)) return Broken(agent.name(), "expected the transcript to survive being written and read");
+  if (!(first == again))
+    return Broken(agent.name(), "expected the same transcript from the same seed");
+  ALIDADE_ASSIGN_OR_RETURN(const Transcript read,
+                           ParseTranscript(FormatTranscript(first), "transcript"));
+  if (!(first == read))
+    return Broken(agent.name(), "expected the transcript to survive being written and read");
 
   ALIDADE_RETURN_IF_ERROR(agent.Begin(options.seed));
   Observation nonsense;
@@ -44,9 +49,11 @@ absl::Status CheckAgent(Agent& agent, Environment& environment, const EpisodeOpt
 
 absl::Status CheckEnvironment(Environment& environment, const Action& wrong, uint64_t seed) {
   if (environment.name().empty()) return Broken("environment", "expected a name, got an empty one");
-  if (environment.Step(wrong).ok()) return Broken(environment.name(), "expected an error from Step before Reset");
+  if (environment.Step(wrong).ok())
+    return Broken(environment.name(), "expected an error from Step before Reset");
   ALIDADE_ASSIGN_OR_RETURN(const Observation first, environment.Reset(seed));
-  if (environment.Step(wrong).ok()) return Broken(environment.name(), "expected an error from an action it does not understand");
+  if (environment.Step(wrong).ok())
+    return Broken(environment.name(), "expected an error from an action it does not understand");
   ALIDADE_ASSIGN_OR_RETURN(const Observation again, environment.Reset(seed));
   if (first.text != again.text || first.image != again.image || first.data != again.data) {
     return Broken(environment.name(), "expected the same first observation from the same seed");
@@ -55,11 +62,13 @@ absl::Status CheckEnvironment(Environment& environment, const Action& wrong, uin
 }
 
 absl::Status CheckTool(Tool& tool, const nlohmann::json& right, const nlohmann::json& wrong) {
-  if (tool.name().empty() || tool.description().empty()) return Broken("tool", "expected a name and a description");
+  if (tool.name().empty() || tool.description().empty())
+    return Broken("tool", "expected a name and a description");
   if (tool.Call(wrong).ok()) return Broken(tool.name(), "expected an error from wrong arguments");
   ALIDADE_ASSIGN_OR_RETURN(const nlohmann::json first, tool.Call(right));
   ALIDADE_ASSIGN_OR_RETURN(const nlohmann::json again, tool.Call(right));
-  if (first != again) return Broken(tool.name(), "expected the same result from the same arguments");
+  if (first != again)
+    return Broken(tool.name(), "expected the same result from the same arguments");
   return absl::OkStatus();
 }
 

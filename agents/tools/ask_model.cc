@@ -10,7 +10,8 @@
 namespace alidade::agents {
 namespace {
 
-absl::StatusOr<datasets::Prompt> ReadQuestion(const JsonDocument& document, const nlohmann::json& question, size_t index) {
+absl::StatusOr<datasets::Prompt> ReadQuestion(const JsonDocument& document,
+                                              const nlohmann::json& question, size_t index) {
   datasets::Prompt prompt;
   JsonFields fields(document, question, absl::StrCat("questions[", index, "]"));
   fields.Required("id", &prompt.id);
@@ -26,7 +27,8 @@ absl::StatusOr<datasets::Prompt> ReadQuestion(const JsonDocument& document, cons
 }  // namespace
 
 std::string AskModelTool::description() const {
-  return "{questions: [{id, image, text, end, max_new_tokens}], samples, temperature, stream} -> {answers: [[text]]}: asks the "
+  return "{questions: [{id, image, text, end, max_new_tokens}], samples, temperature, stream} -> "
+         "{answers: [[text]]}: asks the "
          "model about images";
 }
 

@@ -12,10 +12,12 @@ namespace alidade::agents {
 
 // Puts questions about images to a model, all at once.
 //
-//   arguments  {"questions": [{"id", "image", "text", "end", "max_new_tokens"}, ...], "samples", "temperature", "stream"}
-//   result     {"answers": [["yes", "no", ...], ...]}   `samples` answers per question
+//   arguments  {"questions": [{"id", "image", "text", "end", "max_new_tokens"}, ...], "samples",
+//   "temperature", "stream"} result     {"answers": [["yes", "no", ...], ...]}   `samples` answers
+//   per question
 //
-// Answers depend on the seed, the stream's name and the questions only. Model and images outlive the tool.
+// Answers depend on the seed, the stream's name and the questions only. Model and images outlive
+// the tool.
 class AskModelTool : public Tool {
  public:
   AskModelTool(datasets::Responder* model, uint64_t seed) : model_(model), seed_(seed) {}

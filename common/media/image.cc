@@ -74,7 +74,8 @@ uint32_t BigEndian32(absl::string_view bytes) {
   return value;
 }
 
-// The PNG decoder conceals much; a file is judged by its chunks, each of which has a length and a checksum.
+// The PNG decoder conceals much; a file is judged by its chunks, each of which has a length and a
+// checksum.
 absl::Status CheckPng(absl::string_view bytes, absl::string_view name) {
   const AVCRC* table = av_crc_get_table(AV_CRC_32_IEEE_LE);
   size_t at = kPngSignature.size();
@@ -86,16 +87,20 @@ absl::Status CheckPng(absl::string_view bytes, absl::string_view name) {
     const uint32_t length = BigEndian32(bytes.substr(at));
     const absl::string_view type = bytes.substr(at + 4, 4);
     if (bytes.size() - at - 12 < length) {
-      return absl::DataLossError(absl::StrCat(name, ": truncated PNG: chunk ", absl::CEscape(type), " at byte ", at,
-                                              " needs ", length, " bytes, ", bytes.size() - at - 12, " are left"));
+      return absl::DataLossError(absl::StrCat(name, ": truncated PNG: chunk ", absl::CEscape(type),
+                                              " at byte ", at, " needs ", length, " bytes, ",
+                                              bytes.size() - at - 12, " are left"));
     }
     const uint32_t expected = BigEndian32(bytes.substr(at + 8 + length));
     const uint32_t got =
-        av_crc(table, UINT32_MAX, reinterpret_cast<const uint8_t*>(bytes.data() + at + 4), length + 4) ^ UINT32_MAX;
+        av_crc(table, UINT32_MAX, reinterpret_cast<const uint8_t*>(bytes.data() + at + 4),
+               length + 4) ^
+        UINT32_MAX;
     if (expected != got) {
-      return absl::DataLossError(absl::StrCat(name, ": altered PNG: checksum of chunk ", absl::CEscape(type),
-                                              " at byte ", at, ": expected ", absl::Hex(expected, absl::kZeroPad8),
-                                              ", got ", absl::Hex(got, absl::kZeroPad8)));
+      return absl::DataLossError(absl::StrCat(name, ": altered PNG: checksum of chunk ",
+                                              absl::CEscape(type), " at byte ", at, ": expected ",
+                                              absl::Hex(expected, absl::kZeroPad8), ", got ",
+                                              absl::Hex(got, absl::kZeroPad8)));
     }
     at += 12 + length;
     if (type == "IEND") return absl::OkStatus();
@@ -105,8 +110,8 @@ absl::Status CheckPng(absl::string_view bytes, absl::string_view name) {
 // JPEG has no checksums; that its end marker is there is all that can be told without decoding.
 absl::Status CheckJpeg(absl::string_view bytes, absl::string_view name) {
   if (bytes.rfind(absl::string_view("\xff\xd9", 2)) == absl::string_view::npos) {
-    return absl::DataLossError(
-        absl::StrCat(name, ": truncated JPEG: ends at byte ", bytes.size(), " without its end marker"));
+    return absl::DataLossError(absl::StrCat(name, ": truncated JPEG: ends at byte ", bytes.size(),
+                                            " without its end marker"));
   }
   return absl::OkStatus();
 }
@@ -114,7 +119,8 @@ absl::Status CheckJpeg(absl::string_view bytes, absl::string_view name) {
 absl::Status OpenDecoder(AVCodecID id, Context& context) {
   if (context != nullptr) return absl::OkStatus();
   const AVCodec* codec = avcodec_find_decoder(id);
-  if (codec == nullptr) return absl::UnimplementedError("this FFmpeg lacks the PNG or JPEG decoder");
+  if (codec == nullptr)
+    return absl::UnimplementedError("this FFmpeg lacks the PNG or JPEG decoder");
   Context opened(avcodec_alloc_context3(codec));
   opened->thread_count = 1;
   opened->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
@@ -133,14 +139,17 @@ absl::Status FrameToRgb(const AVFrame& frame, Codecs& codecs, Image& image) {
   uint8_t* rows[4] = {image.rgb.data(), nullptr, nullptr, nullptr};
   int strides[4] = {3 * frame.width, 0, 0, 0};
   if (format == AV_PIX_FMT_RGB24) {
-    av_image_copy_plane(rows[0], strides[0], frame.data[0], frame.linesize[0], 3 * frame.width, frame.height);
+    av_image_copy_plane(rows[0], strides[0], frame.data[0], frame.linesize[0], 3 * frame.width,
+                        frame.height);
     return absl::OkStatus();
   }
   // sws_getCachedContext frees or returns what it is given.
   codecs.decode_scaler.reset(sws_getCachedContext(
-      codecs.decode_scaler.release(), frame.width, frame.height, format, frame.width, frame.height, AV_PIX_FMT_RGB24,
-      SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP, nullptr, nullptr, nullptr));
-  if (codecs.decode_scaler == nullptr) return absl::UnimplementedError("a pixel format that cannot become RGB");
+      codecs.decode_scaler.release(), frame.width, frame.height, format, frame.width, frame.height,
+      AV_PIX_FMT_RGB24, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP,
+      nullptr, nullptr, nullptr));
+  if (codecs.decode_scaler == nullptr)
+    return absl::UnimplementedError("a pixel format that cannot become RGB");
   sws_scale(codecs.decode_scaler.get(), frame.data, frame.linesize, 0, frame.height, rows, strides);
   return absl::OkStatus();
 }
@@ -152,16 +161,20 @@ absl::Status CheckImage(const Image& image) {
   }
   const size_t expected = static_cast<size_t>(3) * image.width * image.height;
   if (image.rgb.size() != expected) {
-    return absl::InvalidArgumentError(absl::StrCat("image of ", image.width, " x ", image.height, " pixels: expected ",
-                                                   expected, " bytes, got ", image.rgb.size()));
+    return absl::InvalidArgumentError(absl::StrCat("image of ", image.width, " x ", image.height,
+                                                   " pixels: expected ", expected, " bytes, got ",
+                                                   image.rgb.size()));
   }
   return absl::OkStatus();
 }
 
-absl::Status OpenEncoder(AVCodecID id, AVPixelFormat format, const Image& image, int qscale, Context& context) {
-  if (context != nullptr && context->width == image.width && context->height == image.height) return absl::OkStatus();
+absl::Status OpenEncoder(AVCodecID id, AVPixelFormat format, const Image& image, int qscale,
+                         Context& context) {
+  if (context != nullptr && context->width == image.width && context->height == image.height)
+    return absl::OkStatus();
   const AVCodec* codec = avcodec_find_encoder(id);
-  if (codec == nullptr) return absl::UnimplementedError("this FFmpeg lacks the PNG or JPEG encoder");
+  if (codec == nullptr)
+    return absl::UnimplementedError("this FFmpeg lacks the PNG or JPEG encoder");
   Context opened(avcodec_alloc_context3(codec));
   opened->width = image.width;
   opened->height = image.height;
@@ -179,7 +192,8 @@ absl::Status OpenEncoder(AVCodecID id, AVPixelFormat format, const Image& image,
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> EncodeFrame(AVCodecContext& context, const AVFrame& frame, AVPacket& packet) {
+absl::StatusOr<std::string> EncodeFrame(AVCodecContext& context, const AVFrame& frame,
+                                        AVPacket& packet) {
   if (const int error = avcodec_send_frame(&context, &frame); error < 0) {
     return absl::InternalError(absl::StrCat("while encoding an image: ", AvError(error)));
   }
@@ -212,18 +226,21 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, absl::string_view nam
   const bool png = bytes.substr(0, kPngSignature.size()) == kPngSignature;
   const bool jpeg = bytes.substr(0, kJpegSignature.size()) == kJpegSignature;
   if (!png && !jpeg) {
-    return absl::DataLossError(absl::StrCat(name, ": not an image: expected PNG or JPEG, got ",
-                                            bytes.empty() ? std::string("an empty file")
-                                                          : absl::StrCat("a file that begins with \"",
-                                                                         absl::CHexEscape(bytes.substr(0, 8)), "\"")));
+    return absl::DataLossError(
+        absl::StrCat(name, ": not an image: expected PNG or JPEG, got ",
+                     bytes.empty() ? std::string("an empty file")
+                                   : absl::StrCat("a file that begins with \"",
+                                                  absl::CHexEscape(bytes.substr(0, 8)), "\"")));
   }
   ALIDADE_RETURN_IF_ERROR(png ? CheckPng(bytes, name) : CheckJpeg(bytes, name));
 
   Codecs& codecs = ThreadCodecs();
   Context& context = png ? codecs.png_decoder : codecs.jpeg_decoder;
-  ALIDADE_RETURN_IF_ERROR(OpenDecoder(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG, context), "while decoding ", name);
+  ALIDADE_RETURN_IF_ERROR(OpenDecoder(png ? AV_CODEC_ID_PNG : AV_CODEC_ID_MJPEG, context),
+                          "while decoding ", name);
   // av_new_packet adds the padding that decoders read beyond the end.
-  if (const int error = av_new_packet(codecs.packet.get(), static_cast<int>(bytes.size())); error < 0) {
+  if (const int error = av_new_packet(codecs.packet.get(), static_cast<int>(bytes.size()));
+      error < 0) {
     return absl::ResourceExhaustedError(absl::StrCat(name, ": ", AvError(error)));
   }
   std::memcpy(codecs.packet->data, bytes.data(), bytes.size());
@@ -235,11 +252,13 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes, absl::string_view nam
   if (error < 0) {
     context.reset();  // its state after an error is not worth trusting
     return absl::DataLossError(absl::StrCat(name, ": altered ", png ? "PNG" : "JPEG",
-                                            ": its pixels cannot be decoded (", AvError(error), ")"));
+                                            ": its pixels cannot be decoded (", AvError(error),
+                                            ")"));
   }
   Image image;
   const absl::Status converted = FrameToRgb(*codecs.frame, codecs, image);
-  if (codecs.frame->format == AV_PIX_FMT_PAL8) context.reset();  // it would paint the next picture with this palette
+  if (codecs.frame->format == AV_PIX_FMT_PAL8)
+    context.reset();  // it would paint the next picture with this palette
   av_frame_unref(codecs.frame.get());
   ALIDADE_RETURN_IF_ERROR(converted, "while decoding ", name);
   return image;
@@ -253,11 +272,14 @@ absl::StatusOr<Image> ReadImage(const std::string& path) {
 absl::StatusOr<std::string> EncodePng(const Image& image) {
   ALIDADE_RETURN_IF_ERROR(CheckImage(image), "while encoding PNG");
   Codecs& codecs = ThreadCodecs();
-  ALIDADE_RETURN_IF_ERROR(OpenEncoder(AV_CODEC_ID_PNG, AV_PIX_FMT_RGB24, image, 0, codecs.png_encoder));
-  ALIDADE_RETURN_IF_ERROR(AllocateFrame(*codecs.frame, AV_PIX_FMT_RGB24, image.width, image.height));
-  av_image_copy_plane(codecs.frame->data[0], codecs.frame->linesize[0], image.rgb.data(), 3 * image.width,
-                      3 * image.width, image.height);
-  absl::StatusOr<std::string> bytes = EncodeFrame(*codecs.png_encoder, *codecs.frame, *codecs.packet);
+  ALIDADE_RETURN_IF_ERROR(
+      OpenEncoder(AV_CODEC_ID_PNG, AV_PIX_FMT_RGB24, image, 0, codecs.png_encoder));
+  ALIDADE_RETURN_IF_ERROR(
+      AllocateFrame(*codecs.frame, AV_PIX_FMT_RGB24, image.width, image.height));
+  av_image_copy_plane(codecs.frame->data[0], codecs.frame->linesize[0], image.rgb.data(),
+                      3 * image.width, 3 * image.width, image.height);
+  absl::StatusOr<std::string> bytes =
+      EncodeFrame(*codecs.png_encoder, *codecs.frame, *codecs.packet);
   av_frame_unref(codecs.frame.get());
   return bytes;
 }
@@ -273,16 +295,20 @@ absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality) {
   codecs.jpeg_quality = qscale;
   ALIDADE_RETURN_IF_ERROR(
       OpenEncoder(AV_CODEC_ID_MJPEG, AV_PIX_FMT_YUVJ444P, image, qscale, codecs.jpeg_encoder));
-  ALIDADE_RETURN_IF_ERROR(AllocateFrame(*codecs.frame, AV_PIX_FMT_YUVJ444P, image.width, image.height));
-  codecs.encode_scaler.reset(sws_getCachedContext(codecs.encode_scaler.release(), image.width, image.height,
-                                                  AV_PIX_FMT_RGB24, image.width, image.height, AV_PIX_FMT_YUVJ444P,
-                                                  SWS_BICUBIC | SWS_ACCURATE_RND, nullptr, nullptr, nullptr));
+  ALIDADE_RETURN_IF_ERROR(
+      AllocateFrame(*codecs.frame, AV_PIX_FMT_YUVJ444P, image.width, image.height));
+  codecs.encode_scaler.reset(
+      sws_getCachedContext(codecs.encode_scaler.release(), image.width, image.height,
+                           AV_PIX_FMT_RGB24, image.width, image.height, AV_PIX_FMT_YUVJ444P,
+                           SWS_BICUBIC | SWS_ACCURATE_RND, nullptr, nullptr, nullptr));
   if (codecs.encode_scaler == nullptr) return absl::InternalError("cannot convert RGB to YUV");
   const uint8_t* rows[4] = {image.rgb.data(), nullptr, nullptr, nullptr};
   const int strides[4] = {3 * image.width, 0, 0, 0};
-  sws_scale(codecs.encode_scaler.get(), rows, strides, 0, image.height, codecs.frame->data, codecs.frame->linesize);
+  sws_scale(codecs.encode_scaler.get(), rows, strides, 0, image.height, codecs.frame->data,
+            codecs.frame->linesize);
   codecs.frame->quality = FF_QP2LAMBDA * qscale;
-  absl::StatusOr<std::string> bytes = EncodeFrame(*codecs.jpeg_encoder, *codecs.frame, *codecs.packet);
+  absl::StatusOr<std::string> bytes =
+      EncodeFrame(*codecs.jpeg_encoder, *codecs.frame, *codecs.packet);
   av_frame_unref(codecs.frame.get());
   return bytes;
 }
@@ -290,11 +316,12 @@ absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality) {
 absl::StatusOr<Image> Resize(const Image& image, int width, int height) {
   ALIDADE_RETURN_IF_ERROR(CheckImage(image), "while resizing");
   if (width < 1 || height < 1 || width > kMaxSide || height > kMaxSide) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("resize to ", width, " x ", height, " pixels: expected 1..", kMaxSide, " per side"));
+    return absl::InvalidArgumentError(absl::StrCat("resize to ", width, " x ", height,
+                                                   " pixels: expected 1..", kMaxSide, " per side"));
   }
-  const Scaler scaler(sws_getContext(image.width, image.height, AV_PIX_FMT_RGB24, width, height, AV_PIX_FMT_RGB24,
-                                     SWS_BICUBIC | SWS_ACCURATE_RND, nullptr, nullptr, nullptr));
+  const Scaler scaler(sws_getContext(image.width, image.height, AV_PIX_FMT_RGB24, width, height,
+                                     AV_PIX_FMT_RGB24, SWS_BICUBIC | SWS_ACCURATE_RND, nullptr,
+                                     nullptr, nullptr));
   if (scaler == nullptr) return absl::InternalError("cannot set up the resampling of an image");
   Image resized{width, height, std::vector<uint8_t>(static_cast<size_t>(3) * width * height)};
   const uint8_t* from[4] = {image.rgb.data(), nullptr, nullptr, nullptr};
@@ -309,7 +336,8 @@ absl::StatusOr<Image> Enlarge(const Image& image, int factor) {
   ALIDADE_RETURN_IF_ERROR(CheckImage(image), "while enlarging");
   if (factor < 1 || image.width > kMaxSide / factor || image.height > kMaxSide / factor) {
     return absl::InvalidArgumentError(absl::StrCat("enlarging factor: expected 1..",
-                                                   kMaxSide / std::max(image.width, image.height), ", got ", factor));
+                                                   kMaxSide / std::max(image.width, image.height),
+                                                   ", got ", factor));
   }
   Image large{image.width * factor, image.height * factor, {}};
   large.rgb.reserve(image.rgb.size() * factor * factor);

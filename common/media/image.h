@@ -25,8 +25,9 @@ struct Image {
 };
 bool operator==(const Image& a, const Image& b);
 
-// Decodes a whole PNG or JPEG file; `name` stands in messages. Transparency is dropped, palettes and greys become RGB.
-// Errors (data loss): not an image, truncated, altered (a PNG chunk's checksum), no pixels.
+// Decodes a whole PNG or JPEG file; `name` stands in messages. Transparency is dropped, palettes
+// and greys become RGB. Errors (data loss): not an image, truncated, altered (a PNG chunk's
+// checksum), no pixels.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, absl::string_view name);
 
 // Reads and decodes a file; errors as above, and of ReadFile.

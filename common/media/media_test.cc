@@ -77,7 +77,8 @@ TEST(ImageTest, JpegKeepsASmoothPicture) {
   ASSERT_EQ(decoded.width, 48);
   ASSERT_EQ(decoded.height, 32);
   double sum = 0;
-  for (size_t i = 0; i < image.rgb.size(); ++i) sum += std::abs(int{image.rgb[i]} - int{decoded.rgb[i]});
+  for (size_t i = 0; i < image.rgb.size(); ++i)
+    sum += std::abs(int{image.rgb[i]} - int{decoded.rgb[i]});
   EXPECT_LT(sum / image.rgb.size(), 3) << "mean difference in 0..255";
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string small, EncodeJpeg(Noise(48, 32, 1), 5));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string large, EncodeJpeg(Noise(48, 32, 1), 95));
@@ -89,8 +90,9 @@ TEST(ImageTest, EveryTruncationIsAnErrorThatSaysSo) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string jpeg, EncodeJpeg(Gradient(24, 24), 80));
   for (const std::string& bytes : {png, jpeg}) {
     for (size_t length = 8; length < bytes.size(); ++length) {
-      EXPECT_THAT(DecodeImage(absl::string_view(bytes).substr(0, length), "dir/x"),
-                  StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("dir/x"), HasSubstr("truncated"))))
+      EXPECT_THAT(
+          DecodeImage(absl::string_view(bytes).substr(0, length), "dir/x"),
+          StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("dir/x"), HasSubstr("truncated"))))
           << length;
     }
   }
@@ -100,26 +102,30 @@ TEST(ImageTest, EveryAlteredByteOfAPngIsAnError) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(std::string png, EncodePng(Noise(4, 4, 5)));
   for (size_t at = 0; at < png.size(); ++at) {
     png[at] ^= 0x20;
-    EXPECT_THAT(DecodeImage(png, "dir/x.png"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dir/x.png"))) << at;
+    EXPECT_THAT(DecodeImage(png, "dir/x.png"),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("dir/x.png")))
+        << at;
     png[at] ^= 0x20;
   }
   png[png.size() - 20] ^= 1;
   EXPECT_THAT(DecodeImage(png, "dir/x.png"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("altered"), HasSubstr("IDAT"), HasSubstr("expected"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("altered"), HasSubstr("IDAT"), HasSubstr("expected"))));
 }
 
 TEST(ImageTest, AlteredJpegIsAnErrorAndTheNextPictureDecodes) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string jpeg, EncodeJpeg(Gradient(64, 64), 80));
   std::string altered = jpeg;
   for (size_t at = 20; at + 2 < altered.size(); ++at) altered[at] = 0x11;
-  EXPECT_THAT(DecodeImage(altered, "b.jpg"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("b.jpg: altered")));
+  EXPECT_THAT(DecodeImage(altered, "b.jpg"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("b.jpg: altered")));
   EXPECT_THAT(DecodeImage(jpeg, "a.jpg"), IsOk());
 }
 
 std::string Chunk(absl::string_view type, absl::string_view data) {
   auto big_endian = [](uint32_t value) {
-    return std::string({static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
-                        static_cast<char>(value)});
+    return std::string({static_cast<char>(value >> 24), static_cast<char>(value >> 16),
+                        static_cast<char>(value >> 8), static_cast<char>(value)});
   };
   const std::string typed = absl::StrCat(type, data);
   const uint32_t crc = av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), UINT32_MAX,
@@ -128,11 +134,14 @@ std::string Chunk(absl::string_view type, absl::string_view data) {
   return absl::StrCat(big_endian(data.size()), typed, big_endian(crc));
 }
 
-// One pixel whose palette has one colour (PNG specification, 11.2; the data are a stored deflate block).
+// One pixel whose palette has one colour (PNG specification, 11.2; the data are a stored deflate
+// block).
 std::string PalettePng(absl::string_view colour) {
   return absl::StrCat(absl::string_view("\x89PNG\r\n\x1a\n", 8),
-                      Chunk("IHDR", absl::string_view("\0\0\0\1\0\0\0\1\x8\x3\0\0\0", 13)), Chunk("PLTE", colour),
-                      Chunk("IDAT", absl::string_view("\x78\x01\x01\2\0\xfd\xff\0\0\0\2\0\1", 13)), Chunk("IEND", ""));
+                      Chunk("IHDR", absl::string_view("\0\0\0\1\0\0\0\1\x8\x3\0\0\0", 13)),
+                      Chunk("PLTE", colour),
+                      Chunk("IDAT", absl::string_view("\x78\x01\x01\2\0\xfd\xff\0\0\0\2\0\1", 13)),
+                      Chunk("IEND", ""));
 }
 
 TEST(ImageTest, EveryPictureHasItsOwnPalette) {
@@ -143,18 +152,23 @@ TEST(ImageTest, EveryPictureHasItsOwnPalette) {
 }
 
 TEST(ImageTest, NotAnImage) {
-  EXPECT_THAT(DecodeImage("", "a.png"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("a.png"), HasSubstr("an empty file"))));
+  EXPECT_THAT(
+      DecodeImage("", "a.png"),
+      StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("a.png"), HasSubstr("an empty file"))));
   EXPECT_THAT(DecodeImage("GIF89a....", "a.gif"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("expected PNG or JPEG"), HasSubstr("GIF89a"))));
-  EXPECT_THAT(ReadImage(JoinPath(TempFolder(), "absent.png")), StatusIs(absl::StatusCode::kNotFound, HasSubstr("absent.png")));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("expected PNG or JPEG"), HasSubstr("GIF89a"))));
+  EXPECT_THAT(ReadImage(JoinPath(TempFolder(), "absent.png")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("absent.png")));
 }
 
 TEST(ImageTest, WrongImagesAreNotEncoded) {
   EXPECT_THAT(EncodePng(Image{}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("0 x 0")));
   EXPECT_THAT(EncodePng(Image{2, 2, {1, 2, 3}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("expected 12"), HasSubstr("got 3"))));
-  EXPECT_THAT(EncodeJpeg(Noise(2, 2, 1), 0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1..100")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("expected 12"), HasSubstr("got 3"))));
+  EXPECT_THAT(EncodeJpeg(Noise(2, 2, 1), 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1..100")));
 }
 
 TEST(ImageTest, ResizeKeepsFlatColourAndEnlargeMakesBlocks) {
@@ -181,7 +195,8 @@ TEST(ImageTest, DecodesAsPillowDoes) {
   const auto shared = SharedDataFolder();
   if (!shared.has_value()) GTEST_SKIP() << "skipped: shared data absent";
   constexpr double kJpegTolerance = 0.5;  // mean of a channel, of 255
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(JoinPath(*shared, "image_decode_expected.json")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string text,
+                               ReadFile(JoinPath(*shared, "image_decode_expected.json")));
   const nlohmann::json expected = nlohmann::json::parse(text, nullptr, false);
   ASSERT_TRUE(expected.is_object());
   for (const auto& [name, values] : expected.items()) {
@@ -189,14 +204,17 @@ TEST(ImageTest, DecodesAsPillowDoes) {
     EXPECT_EQ(image.width, values["width"]) << name;
     EXPECT_EQ(image.height, values["height"]) << name;
     if (values.contains("crc32_rgb")) {
-      const uint32_t crc =
-          av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), UINT32_MAX, image.rgb.data(), image.rgb.size()) ^ UINT32_MAX;
+      const uint32_t crc = av_crc(av_crc_get_table(AV_CRC_32_IEEE_LE), UINT32_MAX, image.rgb.data(),
+                                  image.rgb.size()) ^
+                           UINT32_MAX;
       EXPECT_EQ(crc, values["crc32_rgb"].get<uint32_t>()) << name;
     }
     for (int channel = 0; channel < 3; ++channel) {
       double sum = 0;
       for (size_t i = channel; i < image.rgb.size(); i += 3) sum += image.rgb[i];
-      EXPECT_NEAR(sum / (image.rgb.size() / 3), values["mean_rgb"][channel].get<double>(), kJpegTolerance) << name;
+      EXPECT_NEAR(sum / (image.rgb.size() / 3), values["mean_rgb"][channel].get<double>(),
+                  kJpegTolerance)
+          << name;
     }
   }
 }
@@ -212,7 +230,8 @@ TEST(PixelsTest, NormalisesPlaneByPlane) {
 }
 
 TEST(PixelsTest, BadInput) {
-  EXPECT_THAT(ToPixels({}, PixelNormalisation{}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
+  EXPECT_THAT(ToPixels({}, PixelNormalisation{}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
   EXPECT_THAT(ToPixels({Noise(2, 2, 1), Noise(3, 2, 1)}, PixelNormalisation{}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("image 1: expected 2 x 2")));
   EXPECT_THAT(ToPixels({Noise(2, 2, 1)}, PixelNormalisation{{0, 0, 0}, {1, 0, 1}}),
@@ -221,7 +240,8 @@ TEST(PixelsTest, BadInput) {
 
 TEST(PixelsTest, ResizesToWhatTheModelTakes) {
   const Preprocessor preprocessor{4, 6, {}};
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels, ToPixels({Noise(9, 9, 1), Noise(4, 6, 2)}, preprocessor));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels,
+                               ToPixels({Noise(9, 9, 1), Noise(4, 6, 2)}, preprocessor));
   EXPECT_EQ(pixels.sizes(), (std::vector<int64_t>{2, 3, 6, 4}));
 }
 
@@ -243,13 +263,15 @@ TEST(PreprocessorTest, ErrorsNameTheField) {
   };
   nlohmann::json wrong = root;
   wrong["image_std"] = {1, 0, 1};
-  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("image_std"), HasSubstr("three numbers > 0"))));
+  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    AllOf(HasSubstr("image_std"), HasSubstr("three numbers > 0"))));
   wrong = root;
   wrong["size"].erase("height");
   EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("height")));
   wrong = root;
   wrong["image_meen"] = 1;
-  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("image_meen"), HasSubstr("image_mean"))));
+  EXPECT_THAT(load(wrong), StatusIs(absl::StatusCode::kInvalidArgument,
+                                    AllOf(HasSubstr("image_meen"), HasSubstr("image_mean"))));
 }
 
 }  // namespace

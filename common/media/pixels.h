@@ -10,11 +10,14 @@
 
 namespace alidade {
 
-// [N, 3, height, width] f32 on the CPU. Errors: no image, images of different sizes, an image without pixels, std <= 0.
-absl::StatusOr<at::Tensor> ToPixels(absl::Span<const Image> images, const PixelNormalisation& normalisation);
+// [N, 3, height, width] f32 on the CPU. Errors: no image, images of different sizes, an image
+// without pixels, std <= 0.
+absl::StatusOr<at::Tensor> ToPixels(absl::Span<const Image> images,
+                                    const PixelNormalisation& normalisation);
 
 // The same, with images of another size than the preprocessor's resized first.
-absl::StatusOr<at::Tensor> ToPixels(absl::Span<const Image> images, const Preprocessor& preprocessor);
+absl::StatusOr<at::Tensor> ToPixels(absl::Span<const Image> images,
+                                    const Preprocessor& preprocessor);
 
 }  // namespace alidade
 

@@ -14,7 +14,8 @@ namespace {
 constexpr int64_t kMaxSide = 16384;
 constexpr double kRescale = 1.0 / 255;
 
-void ReadChannels(JsonFields& fields, absl::string_view name, bool positive, std::array<float, 3>& values) {
+void ReadChannels(JsonFields& fields, absl::string_view name, bool positive,
+                  std::array<float, 3>& values) {
   const nlohmann::json* array = fields.RequiredArray(name);
   if (array == nullptr) return;
   bool fits = array->size() == 3;

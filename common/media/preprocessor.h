@@ -28,8 +28,8 @@ struct Preprocessor {
   bool operator==(const Preprocessor&) const = default;
 };
 
-// Reads size, image_mean and image_std; everything else in the file must be what is implemented (do_rescale by 1/255,
-// do_normalize). Errors name file, line, field, expected and got.
+// Reads size, image_mean and image_std; everything else in the file must be what is implemented
+// (do_rescale by 1/255, do_normalize). Errors name file, line, field, expected and got.
 absl::StatusOr<Preprocessor> LoadPreprocessor(const std::string& path);
 absl::Status SavePreprocessor(const Preprocessor& preprocessor, const std::string& path);
 

@@ -19,9 +19,11 @@ bool RegisterAnnotator(absl::string_view name, AnnotatorFactory factory) {
   return Annotators().Register(name, std::move(factory));
 }
 
-absl::StatusOr<std::unique_ptr<Annotator>> MakeAnnotator(absl::string_view name, const AnnotatorRequest& request) {
+absl::StatusOr<std::unique_ptr<Annotator>> MakeAnnotator(absl::string_view name,
+                                                         const AnnotatorRequest& request) {
   ALIDADE_ASSIGN_OR_RETURN(const AnnotatorFactory* factory, Annotators().Find(name));
-  ALIDADE_ASSIGN_OR_RETURN(std::unique_ptr<Annotator> annotator, (*factory)(request), "annotator '", name, "'");
+  ALIDADE_ASSIGN_OR_RETURN(std::unique_ptr<Annotator> annotator, (*factory)(request), "annotator '",
+                           name, "'");
   return annotator;
 }
 

@@ -19,17 +19,20 @@ namespace alidade::datasets {
 
 struct AnnotatorRequest {
   nlohmann::json config = nlohmann::json::object();  // of the annotator; empty: its defaults
-  Responder* model = nullptr;                        // the model whose responses are judged; outlives the annotator
+  Responder* model = nullptr;  // the model whose responses are judged; outlives the annotator
   uint64_t seed = 0;
 };
 
-using AnnotatorFactory = std::function<absl::StatusOr<std::unique_ptr<Annotator>>(const AnnotatorRequest& request)>;
+using AnnotatorFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Annotator>>(const AnnotatorRequest& request)>;
 
-// For a static initialiser: static const bool registered = RegisterAnnotator("name", factory). Aborts on a name twice.
+// For a static initialiser: static const bool registered = RegisterAnnotator("name", factory).
+// Aborts on a name twice.
 bool RegisterAnnotator(absl::string_view name, AnnotatorFactory factory);
 
 // Errors: unknown annotator (with the nearest name), those of the factory.
-absl::StatusOr<std::unique_ptr<Annotator>> MakeAnnotator(absl::string_view name, const AnnotatorRequest& request);
+absl::StatusOr<std::unique_ptr<Annotator>> MakeAnnotator(absl::string_view name,
+                                                         const AnnotatorRequest& request);
 std::vector<std::string> AnnotatorNames();
 
 }  // namespace alidade::datasets

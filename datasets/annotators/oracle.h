@@ -7,8 +7,9 @@
 
 namespace alidade::datasets {
 
-// Judges by the world's ground truth. Captions: distinct present types mentioned - distinct absent types mentioned.
-// Yes/no questions: 1 for the right word, 0 for anything else. Errors: a prompt without truth or of another kind.
+// Judges by the world's ground truth. Captions: distinct present types mentioned - distinct absent
+// types mentioned. Yes/no questions: 1 for the right word, 0 for anything else. Errors: a prompt
+// without truth or of another kind.
 std::unique_ptr<Annotator> MakeOracle();
 
 }  // namespace alidade::datasets

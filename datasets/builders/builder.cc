@@ -39,10 +39,12 @@ absl::StatusOr<const Builder*> FindBuilder(absl::string_view name) {
 
 std::vector<std::string> BuilderNames() { return Builders().Names(); }
 
-absl::StatusOr<nlohmann::json> FillDefaults(const nlohmann::json& config, const nlohmann::json& defaults,
+absl::StatusOr<nlohmann::json> FillDefaults(const nlohmann::json& config,
+                                            const nlohmann::json& defaults,
                                             absl::string_view builder) {
   if (!config.is_object()) {
-    return absl::InvalidArgumentError(absl::StrCat(builder, ": config: expected an object, got ", JsonForMessage(config)));
+    return absl::InvalidArgumentError(
+        absl::StrCat(builder, ": config: expected an object, got ", JsonForMessage(config)));
   }
   nlohmann::json resolved = defaults;
   for (const auto& [name, value] : config.items()) {
@@ -50,13 +52,15 @@ absl::StatusOr<nlohmann::json> FillDefaults(const nlohmann::json& config, const 
       std::vector<std::string> known;
       for (const auto& field : defaults.items()) known.push_back(field.key());
       const std::string nearest = NearestName(name, known);
-      return absl::InvalidArgumentError(absl::StrCat(
-          builder, ": config: unknown field '", name, "'", nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"),
-          " known: ", absl::StrJoin(known, ", ")));
+      return absl::InvalidArgumentError(
+          absl::StrCat(builder, ": config: unknown field '", name, "'",
+                       nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"),
+                       " known: ", absl::StrJoin(known, ", ")));
     }
     if (!SameType(value, defaults[name])) {
-      return absl::InvalidArgumentError(absl::StrCat(builder, ": config: ", name, ": expected a value like ",
-                                                     JsonForMessage(defaults[name]), ", got ", JsonForMessage(value)));
+      return absl::InvalidArgumentError(
+          absl::StrCat(builder, ": config: ", name, ": expected a value like ",
+                       JsonForMessage(defaults[name]), ", got ", JsonForMessage(value)));
     }
     // An integer that stands for a number is that number, so that equal configs have equal texts.
     resolved[name] = defaults[name].is_number_float() ? nlohmann::json(value.get<double>()) : value;
@@ -67,18 +71,20 @@ absl::StatusOr<nlohmann::json> FillDefaults(const nlohmann::json& config, const 
 absl::Status CheckInputs(const Builder& builder, const BuildRequest& request) {
   for (const std::string& role : builder.inputs()) {
     if (!request.inputs.contains(role)) {
-      return absl::InvalidArgumentError(absl::StrCat(builder.name(), ": inputs: expected a folder for '", role, "', got none"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(builder.name(), ": inputs: expected a folder for '", role, "', got none"));
     }
   }
   for (const auto& input : request.inputs) {
     const std::vector<std::string> known = builder.inputs();
     if (std::find(known.begin(), known.end(), input.first) == known.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(builder.name(), ": inputs: ",
-                                                     UnknownNameError("role", input.first, known).message()));
+      return absl::InvalidArgumentError(absl::StrCat(
+          builder.name(), ": inputs: ", UnknownNameError("role", input.first, known).message()));
     }
   }
   if (request.seed > static_cast<uint64_t>(INT64_MAX)) {
-    return absl::InvalidArgumentError(absl::StrCat(builder.name(), ": seed: expected less than 2^63, got ", request.seed));
+    return absl::InvalidArgumentError(
+        absl::StrCat(builder.name(), ": seed: expected less than 2^63, got ", request.seed));
   }
   return absl::OkStatus();
 }

@@ -15,7 +15,8 @@ constexpr int64_t kImagesPerFolder = 1000;
 
 }  // namespace
 
-WorldItem::WorldItem(const WorldPreset& preset, absl::string_view split, uint64_t seed, int64_t index)
+WorldItem::WorldItem(const WorldPreset& preset, absl::string_view split, uint64_t seed,
+                     int64_t index)
     : id(absl::StrFormat("%s/%06d", split, index)),
       image_name(absl::StrFormat("images/%03d/%06d.png", index / kImagesPerFolder, index)),
       stream(seed, absl::StrCat("world/", preset.name, "/", split, "/", index)),
@@ -31,7 +32,8 @@ absl::Status ShardImages::Add(const WorldItem& item, Shard& shard) {
 
 absl::StatusOr<Image> ShardImages::LoadImage(const std::string& name) const {
   const auto image = images_.find(name);
-  if (image == images_.end()) return absl::NotFoundError(absl::StrCat("no image '", name, "' in this shard"));
+  if (image == images_.end())
+    return absl::NotFoundError(absl::StrCat("no image '", name, "' in this shard"));
   return image->second;
 }
 
@@ -40,7 +42,8 @@ absl::StatusOr<std::map<std::string, std::string>> WorldProcessorFiles(const std
   ALIDADE_RETURN_IF_ERROR(MakeFolder(scratch));
   ALIDADE_RETURN_IF_ERROR(WriteWorldProcessor(scratch));
   std::map<std::string, std::string> files;
-  for (const absl::string_view name : {"tokenizer.json", "chat_template.json", "preprocessor_config.json"}) {
+  for (const absl::string_view name :
+       {"tokenizer.json", "chat_template.json", "preprocessor_config.json"}) {
     ALIDADE_ASSIGN_OR_RETURN(files[std::string(name)], ReadFile(JoinPath(scratch, name)));
   }
   ALIDADE_RETURN_IF_ERROR(RemoveTree(scratch));

@@ -1,7 +1,8 @@
 #ifndef ALIDADE_DATASETS_BUILDERS_WORLD_SHARD_H_
 #define ALIDADE_DATASETS_BUILDERS_WORLD_SHARD_H_
 
-// What the builders of world datasets share: scenes by split and index, their images, and the processor's files.
+// What the builders of world datasets share: scenes by split and index, their images, and the
+// processor's files.
 
 #include <cstdint>
 #include <map>
@@ -18,8 +19,8 @@
 
 namespace alidade::datasets {
 
-// Scene and image `index` of a split ("train", "pairs"), and the stream for whatever else is drawn about it. Neither
-// depends on other images.
+// Scene and image `index` of a split ("train", "pairs"), and the stream for whatever else is drawn
+// about it. Neither depends on other images.
 struct WorldItem {
   WorldItem(const WorldPreset& preset, absl::string_view split, uint64_t seed, int64_t index);
 
@@ -41,8 +42,8 @@ class ShardImages : public ImageProvider {
   std::map<std::string, Image> images_;
 };
 
-// tokenizer.json, chat_template.json and preprocessor_config.json of the world, by name. `folder` gets a hidden scratch
-// folder for a moment.
+// tokenizer.json, chat_template.json and preprocessor_config.json of the world, by name. `folder`
+// gets a hidden scratch folder for a moment.
 absl::StatusOr<std::map<std::string, std::string>> WorldProcessorFiles(const std::string& folder);
 
 }  // namespace alidade::datasets

@@ -10,8 +10,8 @@ namespace {
 
 // Members of an object that are all of one type.
 template <typename T>
-absl::Status ReadMap(const JsonDocument& document, const nlohmann::json& object, const std::string& path,
-                     std::map<std::string, T>& values) {
+absl::Status ReadMap(const JsonDocument& document, const nlohmann::json& object,
+                     const std::string& path, std::map<std::string, T>& values) {
   JsonFields fields(document, object, path);
   for (const auto& [name, value] : object.items()) fields.Required(name, &values[name]);
   return fields.Finish();
@@ -63,7 +63,8 @@ std::string FormatCard(const DatasetCard& card) {
       {"statistics", card.statistics},
       {"files", card.files},
   };
-  return absl::StrCat(root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace), "\n");
+  return absl::StrCat(root.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
+                      "\n");
 }
 
 absl::StatusOr<DatasetCard> ParseCard(absl::string_view text, absl::string_view file) {
@@ -75,7 +76,8 @@ absl::StatusOr<DatasetCard> ParseCard(absl::string_view text, absl::string_view 
 }
 
 std::string FormatCardForPeople(const DatasetCard& card) {
-  std::string text = absl::StrCat("# ", card.name, "\n\n", card.description, "\n\n", "| | |\n|---|---|\n");
+  std::string text =
+      absl::StrCat("# ", card.name, "\n\n", card.description, "\n\n", "| | |\n|---|---|\n");
   auto row = [&text](absl::string_view name, absl::string_view value) {
     absl::StrAppend(&text, "| ", name, " | ", value, " |\n");
   };
@@ -83,13 +85,15 @@ std::string FormatCardForPeople(const DatasetCard& card) {
   row("built by", absl::StrCat(card.builder, ", version ", card.builder_version));
   row("config", absl::StrCat("`", card.config.dump(), "`"));
   row("seed", absl::StrCat(card.seed));
-  for (const auto& [role, digest] : card.inputs) row(absl::StrCat("input: ", role), absl::StrCat("`", digest, "`"));
+  for (const auto& [role, digest] : card.inputs)
+    row(absl::StrCat("input: ", role), absl::StrCat("`", digest, "`"));
   row("records", absl::StrCat(card.num_records));
   row("images", absl::StrCat(card.num_images));
   for (const auto& [name, value] : card.statistics) row(name, absl::StrFormat("%.6g", value));
   for (const auto& [name, digest] : card.files) row(name, absl::StrCat("`", digest, "`"));
   absl::StrAppend(&text,
-                  "\n`records.jsonl` holds one record per line, `images.jsonl` one image per line with its digest and "
+                  "\n`records.jsonl` holds one record per line, `images.jsonl` one image per line "
+                  "with its digest and "
                   "ground truth;\n`dataset.json` is this card for programs.\n");
   return text;
 }

@@ -31,9 +31,10 @@ struct DatasetCard {
   std::string description;
   int64_t num_records = 0;
   int64_t num_images = 0;
-  std::map<std::string, double> statistics;  // e.g. "records.caption", "ties.caption", "oracle.kappa"
-  // SHA-256 of records.jsonl, images.jsonl (which holds the digest of every image) and whatever else a dataset brings along
-  // (tokenizer.json, ...), by file name.
+  std::map<std::string, double>
+      statistics;  // e.g. "records.caption", "ties.caption", "oracle.kappa"
+  // SHA-256 of records.jsonl, images.jsonl (which holds the digest of every image) and whatever
+  // else a dataset brings along (tokenizer.json, ...), by file name.
   std::map<std::string, std::string> files;
 };
 

@@ -3,12 +3,11 @@
 
 // A dataset on disk:
 //
-//   dataset.json    card: name, builder and its version, config, seed, counts, statistics, digests of the other files
-//   README.md       the same card for people
-//   records.jsonl   one record per line
-//   images.jsonl    one image per line: {"image": name, "sha256": digest of the file, "truth": ground truth or null}
-//   images/*/*.png
-//   tokenizer.json, chat_template.json, preprocessor_config.json   where the records are in a language of their own
+//   dataset.json    card: name, builder and its version, config, seed, counts, statistics, digests
+//   of the other files README.md       the same card for people records.jsonl   one record per line
+//   images.jsonl    one image per line: {"image": name, "sha256": digest of the file, "truth":
+//   ground truth or null} images/*/*.png tokenizer.json, chat_template.json,
+//   preprocessor_config.json   where the records are in a language of their own
 
 #include <cstdint>
 #include <string>
@@ -30,12 +29,12 @@ struct ImageEntry {
   nlohmann::json truth;
 };
 
-// An opened dataset. Opening checks the card, records.jsonl and images.jsonl against the card's digests; every image is
-// checked against its own digest when it is loaded.
+// An opened dataset. Opening checks the card, records.jsonl and images.jsonl against the card's
+// digests; every image is checked against its own digest when it is loaded.
 class DatasetFolder : public ImageProvider {
  public:
-  // Errors (data loss, with file, line and field): no card or a wrong one, a file that is missing, truncated or altered
-  // (expected and got digests), a dataset without records.
+  // Errors (data loss, with file, line and field): no card or a wrong one, a file that is missing,
+  // truncated or altered (expected and got digests), a dataset without records.
   static absl::StatusOr<DatasetFolder> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
@@ -46,7 +45,8 @@ class DatasetFolder : public ImageProvider {
   absl::StatusOr<std::vector<InstructionRecord>> InstructionRecords() const;
   absl::StatusOr<std::vector<PreferenceRecord>> PreferenceRecords() const;
 
-  // A file that the dataset brings along, e.g. "tokenizer.json". Errors: none of that name, missing or altered.
+  // A file that the dataset brings along, e.g. "tokenizer.json". Errors: none of that name, missing
+  // or altered.
   absl::StatusOr<std::string> LoadFile(const std::string& name) const;
 
   // Errors: an image that the dataset does not list, a missing, truncated or altered file.

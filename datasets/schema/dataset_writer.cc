@@ -26,28 +26,28 @@ constexpr absl::string_view kImagesFolder = "images";
 
 // What makes two cards the same request.
 nlohmann::ordered_json Identity(const DatasetCard& card) {
-  return {{"name", card.name},
-          {"kind", card.kind},
-          {"builder", card.builder},
-          {"builder_version", card.builder_version},
-          {"config", card.config},
-          {"seed", card.seed},
+  return {{"name", card.name},       {"kind", card.kind},
+          {"builder", card.builder}, {"builder_version", card.builder_version},
+          {"config", card.config},   {"seed", card.seed},
           {"inputs", card.inputs}};
 }
 
 absl::Status CompareIdentity(const std::string& where, const nlohmann::ordered_json& expected,
                              const nlohmann::ordered_json& got) {
   for (const auto& [field, value] : expected.items()) {
-    const nlohmann::ordered_json other = got.is_object() && got.contains(field) ? got[field] : nullptr;
+    const nlohmann::ordered_json other =
+        got.is_object() && got.contains(field) ? got[field] : nullptr;
     if (other != value) {
-      return absl::FailedPreconditionError(absl::StrCat(where, ": this folder holds another dataset: ", field,
-                                                        ": expected ", value.dump(), ", got ", other.dump()));
+      return absl::FailedPreconditionError(
+          absl::StrCat(where, ": this folder holds another dataset: ", field, ": expected ",
+                       value.dump(), ", got ", other.dump()));
     }
   }
   return absl::OkStatus();
 }
 
-// No sync per image: a power cut is found by the digests when the build goes on, and Finish syncs all at once.
+// No sync per image: a power cut is found by the digests when the build goes on, and Finish syncs
+// all at once.
 absl::Status WriteUnsynced(const std::string& path, absl::string_view bytes) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   int error = file < 0 ? errno : 0;
@@ -63,16 +63,19 @@ absl::Status WriteUnsynced(const std::string& path, absl::string_view bytes) {
   if (error == 0) return absl::OkStatus();
   const std::string message = absl::StrCat(path, ": cannot write: ", std::strerror(error));
   if (error == ENOSPC || error == EDQUOT) return absl::ResourceExhaustedError(message);
-  if (error == EACCES || error == EROFS || error == EPERM) return absl::PermissionDeniedError(message);
+  if (error == EACCES || error == EROFS || error == EPERM)
+    return absl::PermissionDeniedError(message);
   return absl::UnknownError(message);
 }
 
 absl::Status SyncAll(const std::string& folder) {
   const int file = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (file < 0) return absl::UnknownError(absl::StrCat(folder, ": cannot open: ", std::strerror(errno)));
+  if (file < 0)
+    return absl::UnknownError(absl::StrCat(folder, ": cannot open: ", std::strerror(errno)));
   const int error = ::syncfs(file) == 0 ? 0 : errno;
   ::close(file);
-  if (error != 0) return absl::UnknownError(absl::StrCat(folder, ": cannot sync: ", std::strerror(error)));
+  if (error != 0)
+    return absl::UnknownError(absl::StrCat(folder, ": cannot sync: ", std::strerror(error)));
   return absl::OkStatus();
 }
 
@@ -86,7 +89,8 @@ struct Part {
 absl::StatusOr<Part> ParsePart(const std::string& path, absl::string_view text) {
   const size_t cut = text.find('\n');
   const absl::string_view head = text.substr(0, cut);
-  const absl::string_view body = cut == absl::string_view::npos ? absl::string_view() : text.substr(cut + 1);
+  const absl::string_view body =
+      cut == absl::string_view::npos ? absl::string_view() : text.substr(cut + 1);
   const JsonDocument document{path, nlohmann::json::parse(head, nullptr, false), {}};
   if (!document.root.is_object()) return absl::DataLossError(absl::StrCat(path, ": damaged shard"));
   std::string digest;
@@ -99,11 +103,13 @@ absl::StatusOr<Part> ParsePart(const std::string& path, absl::string_view text) 
   if (Sha256Hex(body) != digest) return absl::DataLossError(absl::StrCat(path, ": altered shard"));
   Part part;
   for (const auto& [name, value] : statistics->items()) {
-    if (!value.is_number()) return absl::DataLossError(absl::StrCat(path, ": statistics.", name, ": expected a number"));
+    if (!value.is_number())
+      return absl::DataLossError(absl::StrCat(path, ": statistics.", name, ": expected a number"));
     part.statistics[name] = value.get<double>();
   }
   for (const absl::string_view line : absl::StrSplit(body, '\n', absl::SkipEmpty())) {
-    (static_cast<int64_t>(part.images.size()) < num_images ? part.images : part.records).push_back(line);
+    (static_cast<int64_t>(part.images.size()) < num_images ? part.images : part.records)
+        .push_back(line);
   }
   return part;
 }
@@ -124,7 +130,8 @@ bool DatasetWriter::PartIsWhole(int64_t shard) const {
   for (const absl::string_view line : part->images) {
     const nlohmann::json image = nlohmann::json::parse(line, nullptr, false);
     if (!image.is_object() || !image.contains("image") || !image["image"].is_string()) return false;
-    const absl::StatusOr<std::string> bytes = ReadFile(JoinPath(folder_, image["image"].get<std::string>()));
+    const absl::StatusOr<std::string> bytes =
+        ReadFile(JoinPath(folder_, image["image"].get<std::string>()));
     if (!bytes.ok() || Sha256Hex(*bytes) != image.value("sha256", "")) return false;
   }
   return true;
@@ -136,16 +143,19 @@ absl::Status DatasetWriter::CheckFolder() {
   const bool begun = PathExists(JoinPath(folder_, kParts));
   for (const std::string& name : names) {
     if (!begun && (name == kRecordsFile || name == kImagesFile || name == kImagesFolder)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(folder_, ": expected a new folder or an interrupted build of this dataset, got a folder with '", name,
-                       "' and no ", kCardFile));
+      return absl::FailedPreconditionError(absl::StrCat(
+          folder_,
+          ": expected a new folder or an interrupted build of this dataset, got a folder with '",
+          name, "' and no ", kCardFile));
     }
-    if (begun && absl::EndsWith(name, ".tmp")) ALIDADE_RETURN_IF_ERROR(RemoveTree(JoinPath(folder_, name)));
+    if (begun && absl::EndsWith(name, ".tmp"))
+      ALIDADE_RETURN_IF_ERROR(RemoveTree(JoinPath(folder_, name)));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<DatasetWriter> DatasetWriter::Start(const std::string& folder, DatasetCard card, int64_t num_shards) {
+absl::StatusOr<DatasetWriter> DatasetWriter::Start(const std::string& folder, DatasetCard card,
+                                                   int64_t num_shards) {
   ALIDADE_RETURN_IF_ERROR(MakeFolder(folder));
   ALIDADE_ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Take(folder));
   DatasetWriter writer(std::move(lock));
@@ -170,13 +180,14 @@ absl::StatusOr<DatasetWriter> DatasetWriter::Start(const std::string& folder, Da
   const std::string request_path = JoinPath(parts, kRequest);
   if (PathExists(request_path)) {
     ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(request_path));
-    ALIDADE_RETURN_IF_ERROR(
-        CompareIdentity(request_path, request, nlohmann::ordered_json::parse(text, nullptr, false)));
+    ALIDADE_RETURN_IF_ERROR(CompareIdentity(request_path, request,
+                                            nlohmann::ordered_json::parse(text, nullptr, false)));
   } else {
     ALIDADE_RETURN_IF_ERROR(MakeFolder(parts));
     ALIDADE_RETURN_IF_ERROR(WriteFile(request_path, absl::StrCat(request.dump(2), "\n")));
   }
-  for (int64_t shard = 0; shard < num_shards; ++shard) writer.done_[shard] = writer.PartIsWhole(shard);
+  for (int64_t shard = 0; shard < num_shards; ++shard)
+    writer.done_[shard] = writer.PartIsWhole(shard);
   return writer;
 }
 
@@ -210,7 +221,8 @@ absl::Status DatasetWriter::Finish(const std::function<absl::Status(Statistics&)
   card_.num_images = 0;
   card_.statistics.clear();
   for (int64_t shard = 0; shard < static_cast<int64_t>(done_.size()); ++shard) {
-    if (!done_[shard]) return absl::FailedPreconditionError(absl::StrCat(folder_, ": shard ", shard, " is missing"));
+    if (!done_[shard])
+      return absl::FailedPreconditionError(absl::StrCat(folder_, ": shard ", shard, " is missing"));
     ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(PartPath(shard)));
     ALIDADE_ASSIGN_OR_RETURN(const Part part, ParsePart(PartPath(shard), text));
     for (const absl::string_view line : part.images) absl::StrAppend(&images, line, "\n");
@@ -221,8 +233,9 @@ absl::Status DatasetWriter::Finish(const std::function<absl::Status(Statistics&)
   }
   if (card_.num_records == 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat(folder_, ": empty dataset: expected at least one record from ", card_.num_images,
-                     " images, got none; what happened to the candidates: ", nlohmann::json(card_.statistics).dump()));
+        absl::StrCat(folder_, ": empty dataset: expected at least one record from ",
+                     card_.num_images, " images, got none; what happened to the candidates: ",
+                     nlohmann::json(card_.statistics).dump()));
   }
   if (derive != nullptr) ALIDADE_RETURN_IF_ERROR(derive(card_.statistics));
 

@@ -5,11 +5,13 @@
 //
 //   ALIDADE_ASSIGN_OR_RETURN(DatasetWriter writer, DatasetWriter::Start(folder, card, num_shards));
 //   for (int64_t shard = 0; shard < num_shards && !writer.finished(); ++shard) {
-//     if (!writer.HasShard(shard)) ALIDADE_RETURN_IF_ERROR(writer.WriteShard(shard, MakeShard(shard)));
+//     if (!writer.HasShard(shard)) ALIDADE_RETURN_IF_ERROR(writer.WriteShard(shard,
+//     MakeShard(shard)));
 //   }
 //   ALIDADE_RETURN_IF_ERROR(writer.Finish());
 //
-// The shards' records and image digests wait in `.parts`; dataset.json is written last and makes the dataset valid.
+// The shards' records and image digests wait in `.parts`; dataset.json is written last and makes
+// the dataset valid.
 
 #include <cstdint>
 #include <functional>
@@ -42,10 +44,12 @@ class DatasetWriter {
  public:
   using Statistics = std::map<std::string, double>;
 
-  // `card` says everything that identifies the dataset; counts, statistics and digests are filled in by Finish. Shards of an earlier, interrupted call are kept when their files are
-  // still whole. Errors: the folder holds another dataset (the field that differs, expected and got) or foreign files;
-  // another process is writing it.
-  static absl::StatusOr<DatasetWriter> Start(const std::string& folder, DatasetCard card, int64_t num_shards);
+  // `card` says everything that identifies the dataset; counts, statistics and digests are filled
+  // in by Finish. Shards of an earlier, interrupted call are kept when their files are still whole.
+  // Errors: the folder holds another dataset (the field that differs, expected and got) or foreign
+  // files; another process is writing it.
+  static absl::StatusOr<DatasetWriter> Start(const std::string& folder, DatasetCard card,
+                                             int64_t num_shards);
 
   // Files for Finish to put beside: name -> bytes.
   void AddFiles(std::map<std::string, std::string> files) { extra_ = std::move(files); }
@@ -55,8 +59,8 @@ class DatasetWriter {
   bool HasShard(int64_t shard) const { return done_[shard]; }
   absl::Status WriteShard(int64_t shard, const Shard& content);
 
-  // Joins the shards. `derive` may add to and remove from the summed statistics. Errors: a shard is missing; no record at
-  // all (the shards stay).
+  // Joins the shards. `derive` may add to and remove from the summed statistics. Errors: a shard is
+  // missing; no record at all (the shards stay).
   absl::Status Finish(const std::function<absl::Status(Statistics&)>& derive = nullptr);
 
  private:

@@ -1,8 +1,8 @@
 #ifndef ALIDADE_DATASETS_SCHEMA_FACTORS_H_
 #define ALIDADE_DATASETS_SCHEMA_FACTORS_H_
 
-// The three factors of a preference set: where prompts and images come from, who responds, who prefers.
-// A builder composes them; an agent may be any of them.
+// The three factors of a preference set: where prompts and images come from, who responds, who
+// prefers. A builder composes them; an agent may be any of them.
 
 #include <cstdint>
 #include <memory>
@@ -36,7 +36,8 @@ struct ResponseOptions {
   double temperature = 0;  // 0: greedy, then samples must be 1
   double top_p = 1;
   uint64_t seed = 0;
-  // Name of the random stream; two calls with the same seed, name and prompts give the same responses.
+  // Name of the random stream; two calls with the same seed, name and prompts give the same
+  // responses.
   std::string stream = "respond";
 };
 
@@ -46,10 +47,11 @@ class Responder {
   virtual ~Responder() = default;
   virtual std::string name() const = 0;
   // result[i][s] is sample s for prompts[i]; result[i].size() == options.samples.
-  // Errors: an image that cannot be loaded, a prompt with a word unknown to the model, greedy with several samples.
-  virtual absl::StatusOr<std::vector<std::vector<Response>>> Respond(const ImageProvider& images,
-                                                                     absl::Span<const Prompt> prompts,
-                                                                     const ResponseOptions& options) = 0;
+  // Errors: an image that cannot be loaded, a prompt with a word unknown to the model, greedy with
+  // several samples.
+  virtual absl::StatusOr<std::vector<std::vector<Response>>> Respond(
+      const ImageProvider& images, absl::Span<const Prompt> prompts,
+      const ResponseOptions& options) = 0;
 };
 
 // Scores responses; a higher score is preferred, equal scores are a tie.
@@ -58,7 +60,8 @@ class Annotator {
   virtual ~Annotator() = default;
   virtual std::string name() const = 0;
   // result[i][s] scores responses[i][s] of prompts[i].
-  // Errors: responses.size() != prompts.size(), a prompt that this annotator cannot judge (no ground truth, another kind).
+  // Errors: responses.size() != prompts.size(), a prompt that this annotator cannot judge (no
+  // ground truth, another kind).
   virtual absl::StatusOr<std::vector<std::vector<double>>> Score(
       const ImageProvider& images, absl::Span<const Prompt> prompts,
       absl::Span<const std::vector<Response>> responses) = 0;

@@ -10,12 +10,14 @@ namespace alidade::datasets {
 namespace {
 
 absl::StatusOr<JsonDocument> ParseLine(absl::string_view line, absl::string_view where) {
-  JsonDocument document{std::string(where), nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), {}};
+  JsonDocument document{
+      std::string(where), nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false), {}};
   if (!document.root.is_object()) {
-    return absl::DataLossError(absl::StrCat(where, ": expected a record {...}, got ",
-                                            document.root.is_discarded() ? "text that is not JSON: " : "",
-                                            document.root.is_discarded() ? std::string(line.substr(0, 60))
-                                                                         : JsonForMessage(document.root)));
+    return absl::DataLossError(
+        absl::StrCat(where, ": expected a record {...}, got ",
+                     document.root.is_discarded() ? "text that is not JSON: " : "",
+                     document.root.is_discarded() ? std::string(line.substr(0, 60))
+                                                  : JsonForMessage(document.root)));
   }
   return document;
 }
@@ -27,13 +29,15 @@ absl::Status AsDataLoss(const absl::Status& status) {
 
 std::string Dump(const nlohmann::ordered_json& json) {
   // Text from outside may hold bytes that are not UTF-8; replacing them keeps the line readable.
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace);
+  return json.dump(-1, ' ', /*ensure_ascii=*/false,
+                   nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace
 
 bool operator==(const InstructionRecord& a, const InstructionRecord& b) {
-  if (a.id != b.id || a.image != b.image || a.kind != b.kind || a.turns.size() != b.turns.size()) return false;
+  if (a.id != b.id || a.image != b.image || a.kind != b.kind || a.turns.size() != b.turns.size())
+    return false;
   for (size_t i = 0; i < a.turns.size(); ++i) {
     if (a.turns[i].user != b.turns[i].user || a.turns[i].assistant != b.turns[i].assistant ||
         a.turns[i].end != b.turns[i].end) {
@@ -54,7 +58,10 @@ std::string ToJsonLine(const InstructionRecord& record) {
   for (const Turn& turn : record.turns) {
     turns.push_back({{"user", turn.user}, {"assistant", turn.assistant}, {"end", turn.end}});
   }
-  return Dump({{"id", record.id}, {"image", record.image}, {"kind", record.kind}, {"turns", std::move(turns)}});
+  return Dump({{"id", record.id},
+               {"image", record.image},
+               {"kind", record.kind},
+               {"turns", std::move(turns)}});
 }
 
 std::string ToJsonLine(const PreferenceRecord& record) {
@@ -70,7 +77,8 @@ std::string ToJsonLine(const PreferenceRecord& record) {
                {"rejected_score", record.rejected_score}});
 }
 
-absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line, absl::string_view where) {
+absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line,
+                                                         absl::string_view where) {
   ALIDADE_ASSIGN_OR_RETURN(const JsonDocument document, ParseLine(line, where));
   InstructionRecord record;
   JsonFields fields(document);
@@ -84,7 +92,8 @@ absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line,
   for (size_t i = 0; i < turns->size(); ++i) {
     const std::string path = absl::StrCat("turns[", i, "]");
     if (!(*turns)[i].is_object()) {
-      return absl::DataLossError(absl::StrCat(document.Where(path), ": expected {user, assistant, end}, got ",
+      return absl::DataLossError(absl::StrCat(document.Where(path),
+                                              ": expected {user, assistant, end}, got ",
                                               JsonForMessage((*turns)[i])));
     }
     JsonFields turn(document, (*turns)[i], path);
@@ -96,7 +105,8 @@ absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line,
   return record;
 }
 
-absl::StatusOr<PreferenceRecord> ParsePreferenceRecord(absl::string_view line, absl::string_view where) {
+absl::StatusOr<PreferenceRecord> ParsePreferenceRecord(absl::string_view line,
+                                                       absl::string_view where) {
   ALIDADE_ASSIGN_OR_RETURN(const JsonDocument document, ParseLine(line, where));
   PreferenceRecord record;
   JsonFields fields(document);
@@ -110,8 +120,10 @@ absl::StatusOr<PreferenceRecord> ParsePreferenceRecord(absl::string_view line, a
   fields.Required("annotator", &record.annotator);
   fields.Required("chosen_score", &record.chosen_score);
   fields.Required("rejected_score", &record.rejected_score);
-  fields.Expect(record.chosen != record.rejected, "rejected", "another response than the chosen one");
-  fields.Expect(record.chosen_score > record.rejected_score, "rejected_score", "less than chosen_score");
+  fields.Expect(record.chosen != record.rejected, "rejected",
+                "another response than the chosen one");
+  fields.Expect(record.chosen_score > record.rejected_score, "rejected_score",
+                "less than chosen_score");
   ALIDADE_RETURN_IF_ERROR(AsDataLoss(fields.Finish()));
   return record;
 }

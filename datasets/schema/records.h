@@ -21,17 +21,19 @@ struct Prompt {
   std::string text;   // the user's turn
   std::string kind;   // caption | yes_no | colour | count
   std::string group;  // e.g. the POPE split: random | popular | adversarial; may be empty
-  // Ground truth where the source knows it, else null. The world gives {"context": 2, "objects": [{"noun", "colour",
-  // "position", "contrast"}, ...]}, and for questions "noun" (yes_no, colour) and "answer".
+  // Ground truth where the source knows it, else null. The world gives {"context": 2, "objects":
+  // [{"noun", "colour", "position", "contrast"}, ...]}, and for questions "noun" (yes_no, colour)
+  // and "answer".
   nlohmann::json truth;
-  bool end = false;             // a response closes with the end token (captions do, one-word answers do not)
+  bool end = false;  // a response closes with the end token (captions do, one-word answers do not)
   int64_t max_new_tokens = 64;  // room for a response, end token included
 };
 
 // What a model said.
 struct Response {
   std::string text;
-  bool ended = false;      // closed with the end token by itself; always true where the prompt has end = false
+  bool ended =
+      false;  // closed with the end token by itself; always true where the prompt has end = false
   int64_t num_tokens = 0;  // without the end token
 };
 
@@ -64,11 +66,13 @@ bool operator==(const PreferenceRecord& a, const PreferenceRecord& b);
 std::string ToJsonLine(const InstructionRecord& record);
 std::string ToJsonLine(const PreferenceRecord& record);
 
-// `where` stands in messages ("records.jsonl:12"). Errors (data loss): not JSON, a field that is missing, unknown (with
-// the nearest known name) or of another type, a conversation without turns, a preference whose responses are equal or
-// whose scores do not prefer the chosen one.
-absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line, absl::string_view where);
-absl::StatusOr<PreferenceRecord> ParsePreferenceRecord(absl::string_view line, absl::string_view where);
+// `where` stands in messages ("records.jsonl:12"). Errors (data loss): not JSON, a field that is
+// missing, unknown (with the nearest known name) or of another type, a conversation without turns,
+// a preference whose responses are equal or whose scores do not prefer the chosen one.
+absl::StatusOr<InstructionRecord> ParseInstructionRecord(absl::string_view line,
+                                                         absl::string_view where);
+absl::StatusOr<PreferenceRecord> ParsePreferenceRecord(absl::string_view line,
+                                                       absl::string_view where);
 
 }  // namespace alidade::datasets
 

@@ -22,13 +22,23 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 InstructionRecord Instruction(int i) {
-  return {absl::StrCat("train/", i), absl::StrCat("images/", i, ".png"), "caption",
+  return {absl::StrCat("train/", i),
+          absl::StrCat("images/", i, ".png"),
+          "caption",
           {{"describe :", "north red \"disc\" \\ .", true}, {"how many", "1", false}}};
 }
 
 PreferenceRecord Preference(int i) {
-  return {absl::StrCat("pairs/", i), absl::StrCat("images/", i, ".png"), "is there ring", "yes", "no", "yes_no", "oracle",
-          1, 0.1, false};
+  return {absl::StrCat("pairs/", i),
+          absl::StrCat("images/", i, ".png"),
+          "is there ring",
+          "yes",
+          "no",
+          "yes_no",
+          "oracle",
+          1,
+          0.1,
+          false};
 }
 
 Image Picture(int i) { return {2, 1, {static_cast<uint8_t>(i), 2, 3, 4, 5, 6}}; }
@@ -37,7 +47,8 @@ Shard MakeShard(int shard, int per_shard = 2) {
   Shard content;
   for (int i = shard * per_shard; i < (shard + 1) * per_shard; ++i) {
     content.records.push_back(ToJsonLine(Instruction(i)));
-    content.images.push_back({absl::StrCat("images/", i, ".png"), *EncodePng(Picture(i)), {{"context", i}}});
+    content.images.push_back(
+        {absl::StrCat("images/", i, ".png"), *EncodePng(Picture(i)), {{"context", i}}});
     content.statistics["records"] += 1;
   }
   return content;
@@ -75,7 +86,8 @@ void Edit(const std::string& path, absl::string_view from, absl::string_view to)
 }
 
 TEST(RecordsTest, RoundTrip) {
-  EXPECT_THAT(ParseInstructionRecord(ToJsonLine(Instruction(1)), "x:1"), IsOkAndHolds(Instruction(1)));
+  EXPECT_THAT(ParseInstructionRecord(ToJsonLine(Instruction(1)), "x:1"),
+              IsOkAndHolds(Instruction(1)));
   EXPECT_THAT(ParsePreferenceRecord(ToJsonLine(Preference(1)), "x:1"), IsOkAndHolds(Preference(1)));
   EXPECT_THAT(ToJsonLine(Instruction(1)), Not(HasSubstr("\n")));
 }
@@ -85,32 +97,42 @@ TEST(RecordsTest, EveryMissingUnknownOrMistypedFieldIsNamed) {
   for (const auto& [field, value] : good.items()) {
     nlohmann::json record = good;
     record.erase(field);
-    EXPECT_THAT(ParsePreferenceRecord(record.dump(), "r.jsonl:12"),
-                StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("r.jsonl:12"), HasSubstr(field))));
+    EXPECT_THAT(
+        ParsePreferenceRecord(record.dump(), "r.jsonl:12"),
+        StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("r.jsonl:12"), HasSubstr(field))));
     record[field] = nlohmann::json::array();
-    EXPECT_THAT(ParsePreferenceRecord(record.dump(), "r.jsonl:12"),
-                StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("r.jsonl:12"), HasSubstr(field))));
+    EXPECT_THAT(
+        ParsePreferenceRecord(record.dump(), "r.jsonl:12"),
+        StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("r.jsonl:12"), HasSubstr(field))));
   }
   nlohmann::json record = good;
   record["anotator"] = "x";
   EXPECT_THAT(ParsePreferenceRecord(record.dump(), "r.jsonl:3"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("r.jsonl:3: anotator"), HasSubstr("'annotator'"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("r.jsonl:3: anotator"), HasSubstr("'annotator'"))));
 }
 
 TEST(RecordsTest, RecordsThatTeachNothingAreErrors) {
   PreferenceRecord record = Preference(1);
   record.rejected = record.chosen;
-  EXPECT_THAT(ParsePreferenceRecord(ToJsonLine(record), "r:1"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("rejected")));
+  EXPECT_THAT(ParsePreferenceRecord(ToJsonLine(record), "r:1"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("rejected")));
   record = Preference(1);
   record.rejected_score = record.chosen_score;
   EXPECT_THAT(ParsePreferenceRecord(ToJsonLine(record), "r:1"),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("rejected_score")));
   InstructionRecord instruction = Instruction(1);
   instruction.turns.clear();
-  EXPECT_THAT(ParseInstructionRecord(ToJsonLine(instruction), "r:1"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("turns")));
-  EXPECT_THAT(ParseInstructionRecord("{\"id\": \"a\",", "r:9"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("r:9")));
-  EXPECT_THAT(ParseInstructionRecord(R"({"id":"a","image":"b","kind":"c","turns":[{"user":"d","assistant":"e","end":1}]})", "r:9"),
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("r:9: turns[0].end: expected true or false")));
+  EXPECT_THAT(ParseInstructionRecord(ToJsonLine(instruction), "r:1"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("turns")));
+  EXPECT_THAT(ParseInstructionRecord("{\"id\": \"a\",", "r:9"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("r:9")));
+  EXPECT_THAT(
+      ParseInstructionRecord(
+          R"({"id":"a","image":"b","kind":"c","turns":[{"user":"d","assistant":"e","end":1}]})",
+          "r:9"),
+      StatusIs(absl::StatusCode::kDataLoss,
+               HasSubstr("r:9: turns[0].end: expected true or false")));
 }
 
 TEST(CardTest, RoundTrip) {
@@ -120,7 +142,8 @@ TEST(CardTest, RoundTrip) {
   card.files = {{"records.jsonl", "a"}, {"images.jsonl", "b"}};
   ALIDADE_ASSERT_OK_AND_ASSIGN(const DatasetCard read, ParseCard(FormatCard(card), "dataset.json"));
   EXPECT_EQ(FormatCard(read), FormatCard(card));
-  EXPECT_THAT(FormatCardForPeople(card), AllOf(HasSubstr("# tiny"), HasSubstr("Four pictures."), HasSubstr("oracle.kappa")));
+  EXPECT_THAT(FormatCardForPeople(card),
+              AllOf(HasSubstr("# tiny"), HasSubstr("Four pictures."), HasSubstr("oracle.kappa")));
 }
 
 TEST(DatasetFolderTest, GivesBackWhatWasWritten) {
@@ -129,15 +152,19 @@ TEST(DatasetFolderTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(dataset.card().num_records, 4);
   EXPECT_EQ(dataset.card().num_images, 4);
   EXPECT_EQ(dataset.card().statistics.at("records"), 4);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<InstructionRecord> records, dataset.InstructionRecords());
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<InstructionRecord> records,
+                               dataset.InstructionRecords());
   ASSERT_EQ(records.size(), 4u);
   EXPECT_EQ(records[3], Instruction(3));
   EXPECT_THAT(dataset.LoadImage("images/2.png"), IsOkAndHolds(Picture(2)));
   EXPECT_EQ(dataset.images().at("images/2.png").truth["context"], 2);
   EXPECT_THAT(dataset.LoadFile("words.txt"), IsOkAndHolds("a b c"));
-  EXPECT_THAT(dataset.LoadFile("word.txt"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("word.txt")));
-  EXPECT_THAT(dataset.LoadImage("images/9.png"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("images/9.png")));
-  EXPECT_THAT(dataset.PreferenceRecords(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expected preferences")));
+  EXPECT_THAT(dataset.LoadFile("word.txt"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("word.txt")));
+  EXPECT_THAT(dataset.LoadImage("images/9.png"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("images/9.png")));
+  EXPECT_THAT(dataset.PreferenceRecords(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expected preferences")));
   EXPECT_FALSE(PathExists(JoinPath(folder, ".parts")));
 }
 
@@ -147,7 +174,8 @@ TEST(DatasetFolderTest, AlteredAndTruncatedFilesAreFound) {
     Edit(JoinPath(folder, "records.jsonl"), "\"1\"", "\"2\"");
     EXPECT_THAT(DatasetFolder::Open(folder),
                 StatusIs(absl::StatusCode::kDataLoss,
-                         AllOf(HasSubstr("records.jsonl"), HasSubstr("expected 4 records with sha256"), HasSubstr("got 4"))));
+                         AllOf(HasSubstr("records.jsonl"),
+                               HasSubstr("expected 4 records with sha256"), HasSubstr("got 4"))));
   }
   {
     const std::string folder = Build();
@@ -155,24 +183,28 @@ TEST(DatasetFolderTest, AlteredAndTruncatedFilesAreFound) {
     ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string text, ReadFile(path));
     ALIDADE_ASSERT_OK(WriteFile(path, text.substr(0, text.size() - 10)));
     EXPECT_THAT(ReadInstructionRecords(folder),
-                StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("truncated"), HasSubstr("records.jsonl:4"))));
+                StatusIs(absl::StatusCode::kDataLoss,
+                         AllOf(HasSubstr("truncated"), HasSubstr("records.jsonl:4"))));
   }
   {
     const std::string folder = Build();
     Edit(JoinPath(folder, "images.jsonl"), "images/1.png", "images/0.png");
-    EXPECT_THAT(DatasetFolder::Open(folder), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("images.jsonl")));
+    EXPECT_THAT(DatasetFolder::Open(folder),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("images.jsonl")));
   }
   {
     const std::string folder = Build();
     Edit(JoinPath(folder, "dataset.json"), "\"seed\"", "\"sead\"");
-    EXPECT_THAT(DatasetFolder::Open(folder),
-                StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("dataset.json"), HasSubstr("seed"))));
+    EXPECT_THAT(
+        DatasetFolder::Open(folder),
+        StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("dataset.json"), HasSubstr("seed"))));
   }
   {
     const std::string folder = Build();
     Edit(JoinPath(folder, "words.txt"), "a", "x");
     ALIDADE_ASSERT_OK_AND_ASSIGN(const DatasetFolder dataset, DatasetFolder::Open(folder));
-    EXPECT_THAT(dataset.LoadFile("words.txt"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("words.txt: altered")));
+    EXPECT_THAT(dataset.LoadFile("words.txt"),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("words.txt: altered")));
   }
 }
 
@@ -182,37 +214,45 @@ TEST(DatasetFolderTest, AlteredAndTruncatedImagesAreFoundWhenLoaded) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string png, ReadFile(path));
   ALIDADE_ASSERT_OK(WriteFile(path, png.substr(0, 30)));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const DatasetFolder dataset, DatasetFolder::Open(folder));
-  EXPECT_THAT(dataset.LoadImage("images/1.png"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(path), HasSubstr("truncated"))));
+  EXPECT_THAT(
+      dataset.LoadImage("images/1.png"),
+      StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(path), HasSubstr("truncated"))));
   // A whole picture, but not the one that the dataset was made of.
   ALIDADE_ASSERT_OK(WriteFile(path, *EncodePng(Picture(77))));
-  EXPECT_THAT(dataset.LoadImage("images/1.png"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(path), HasSubstr("expected sha256"))));
+  EXPECT_THAT(
+      dataset.LoadImage("images/1.png"),
+      StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(path), HasSubstr("expected sha256"))));
   ALIDADE_ASSERT_OK(RemoveTree(path));
-  EXPECT_THAT(dataset.LoadImage("images/1.png"), StatusIs(absl::StatusCode::kNotFound, HasSubstr(path)));
+  EXPECT_THAT(dataset.LoadImage("images/1.png"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(path)));
 }
 
 TEST(DatasetFolderTest, NotADatasetAndEmptyDatasets) {
   const std::string folder = TempFolder();
-  EXPECT_THAT(DatasetFolder::Open(folder), StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr(folder), HasSubstr("dataset.json"))));
+  EXPECT_THAT(
+      DatasetFolder::Open(folder),
+      StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr(folder), HasSubstr("dataset.json"))));
 
   ALIDADE_ASSERT_OK_AND_ASSIGN(DatasetWriter writer, DatasetWriter::Start(folder, Card(), 1));
   Shard shard = MakeShard(0);
   shard.records.clear();
   shard.statistics = {{"ties", 2}};
   ALIDADE_ASSERT_OK(writer.WriteShard(0, shard));
-  EXPECT_THAT(writer.Finish(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                        AllOf(HasSubstr("empty dataset"), HasSubstr(folder), HasSubstr("ties"))));
+  EXPECT_THAT(writer.Finish(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("empty dataset"), HasSubstr(folder), HasSubstr("ties"))));
 
   // An empty dataset that somebody else made.
   const std::string built = Build();
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(built, "records.jsonl"), ""));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string card_text, ReadFile(JoinPath(built, "dataset.json")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string card_text,
+                               ReadFile(JoinPath(built, "dataset.json")));
   ALIDADE_ASSERT_OK_AND_ASSIGN(DatasetCard card, ParseCard(card_text, "dataset.json"));
   card.num_records = 0;
   card.files["records.jsonl"] = Sha256Hex("");
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(built, "dataset.json"), FormatCard(card)));
-  EXPECT_THAT(DatasetFolder::Open(built), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("empty dataset")));
+  EXPECT_THAT(DatasetFolder::Open(built),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("empty dataset")));
 }
 
 TEST(DatasetWriterTest, GoesOnWhereItStoppedAndEndsInTheSameBits) {
@@ -223,9 +263,11 @@ TEST(DatasetWriterTest, GoesOnWhereItStoppedAndEndsInTheSameBits) {
     writer.AddFiles({{"words.txt", "a b c"}});
     EXPECT_FALSE(writer.HasShard(0));
     ALIDADE_ASSERT_OK(writer.WriteShard(1, MakeShard(1)));
-    EXPECT_THAT(writer.Finish(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("shard 0 is missing")));
+    EXPECT_THAT(writer.Finish(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("shard 0 is missing")));
   }
-  EXPECT_THAT(DatasetFolder::Open(folder), StatusIs(absl::StatusCode::kNotFound, HasSubstr("not a finished dataset")));
+  EXPECT_THAT(DatasetFolder::Open(folder),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("not a finished dataset")));
   // What a kill in the middle of a write leaves behind.
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(folder, "records.jsonl.123.tmp"), "half"));
   {
@@ -260,20 +302,25 @@ TEST(DatasetWriterTest, RefusesTheFolderOfAnother) {
   const std::string folder = TempFolder();
   {
     ALIDADE_ASSERT_OK_AND_ASSIGN(DatasetWriter writer, DatasetWriter::Start(folder, Card(), 2));
-    EXPECT_THAT(DatasetWriter::Start(folder, Card(), 2), StatusIs(absl::StatusCode::kFailedPrecondition));
+    EXPECT_THAT(DatasetWriter::Start(folder, Card(), 2),
+                StatusIs(absl::StatusCode::kFailedPrecondition));
   }
   DatasetCard other = Card();
   other.seed = 8;
   EXPECT_THAT(DatasetWriter::Start(folder, other, 2),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("another dataset"), HasSubstr("seed"), HasSubstr("expected 8"), HasSubstr("got 7"))));
+                       AllOf(HasSubstr("another dataset"), HasSubstr("seed"),
+                             HasSubstr("expected 8"), HasSubstr("got 7"))));
   const std::string built = Build();
-  EXPECT_THAT(DatasetWriter::Start(built, other, 2), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("seed")));
+  EXPECT_THAT(DatasetWriter::Start(built, other, 2),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("seed")));
   const std::string foreign = TempFolder();
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(foreign, "records.jsonl"), "precious"));
-  EXPECT_THAT(DatasetWriter::Start(foreign, Card(), 2), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("records.jsonl")));
+  EXPECT_THAT(DatasetWriter::Start(foreign, Card(), 2),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("records.jsonl")));
   EXPECT_THAT(ReadFile(JoinPath(foreign, "records.jsonl")), IsOkAndHolds("precious"));
-  EXPECT_THAT(DatasetWriter::Start("/proc/nowhere", Card(), 2), StatusIs(absl::StatusCode::kNotFound, HasSubstr("/proc/nowhere")));
+  EXPECT_THAT(DatasetWriter::Start("/proc/nowhere", Card(), 2),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/proc/nowhere")));
 }
 
 }  // namespace

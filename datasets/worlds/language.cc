@@ -26,14 +26,15 @@ constexpr int kMaxAddedObjects = 2;
 constexpr int kMaxCount = kWorldMaxObjects + 1;
 
 constexpr std::array<const char*, 4> kSpecialTokens = {"<pad>", "<bos>", "<eos>", "<image>"};
-constexpr std::array<const char*, 12> kFunctionWords = {"describe", ":", "is", "there", "what", "colour",
-                                                        "how",      "many", ",", ".", "yes", "no"};
-constexpr std::array<const char*, kWorldColours> kColourWords = {"red", "green", "blue", "yellow", "magenta", "cyan"};
+constexpr std::array<const char*, 12> kFunctionWords = {
+    "describe", ":", "is", "there", "what", "colour", "how", "many", ",", ".", "yes", "no"};
+constexpr std::array<const char*, kWorldColours> kColourWords = {"red",    "green",   "blue",
+                                                                 "yellow", "magenta", "cyan"};
 constexpr std::array<const char*, kWorldCategories> kNouns = {
     "disc",    "ring", "square",  "frame", "plus", "cross", "pyramid", "funnel",
     "diamond", "rows", "columns", "L",     "T",    "U",     "H",       "checker"};
-constexpr std::array<const char*, kWorldCells> kPositions = {"northwest", "north",     "northeast", "west", "centre",
-                                                             "east",      "southwest", "south",     "southeast"};
+constexpr std::array<const char*, kWorldCells> kPositions = {
+    "northwest", "north", "northeast", "west", "centre", "east", "southwest", "south", "southeast"};
 
 template <size_t n>
 std::vector<std::string> Strings(const std::array<const char*, n>& words) {
@@ -73,7 +74,9 @@ int DrawAbsent(const Scene& scene, RandomStream& stream, const Weight& weight) {
 const std::vector<std::string>& WorldVocabulary() {
   static const auto* vocabulary = [] {
     auto* words = new std::vector<std::string>(Strings(kSpecialTokens));
-    auto add = [words](const std::vector<std::string>& more) { words->insert(words->end(), more.begin(), more.end()); };
+    auto add = [words](const std::vector<std::string>& more) {
+      words->insert(words->end(), more.begin(), more.end());
+    };
     add(Strings(kFunctionWords));
     add(ColourWords());
     add(NounWords());
@@ -95,9 +98,10 @@ int CellOf(absl::string_view word) { return IndexOf(PositionWords(), word); }
 absl::Status WriteWorldProcessor(const std::string& folder) {
   const std::vector<std::string>& vocabulary = WorldVocabulary();
   const auto cut = vocabulary.begin() + kSpecialTokens.size();
-  ALIDADE_ASSIGN_OR_RETURN(const auto tokenizer,
-                           WordLevelTokenizer::Create(std::vector<std::string>(vocabulary.begin(), cut),
-                                                      std::vector<std::string>(cut, vocabulary.end())));
+  ALIDADE_ASSIGN_OR_RETURN(
+      const auto tokenizer,
+      WordLevelTokenizer::Create(std::vector<std::string>(vocabulary.begin(), cut),
+                                 std::vector<std::string>(cut, vocabulary.end())));
   ALIDADE_RETURN_IF_ERROR(tokenizer->Save(JoinPath(folder, "tokenizer.json")));
   ALIDADE_RETURN_IF_ERROR(ChatTemplate{}.Save(JoinPath(folder, "chat_template.json")));
   Preprocessor preprocessor{kWorldImageSize, kWorldImageSize, {}};
@@ -114,7 +118,8 @@ std::string CountPrompt() { return "how many"; }
 std::string FormatCaption(absl::Span<const Claim> claims) {
   return absl::StrCat(absl::StrJoin(claims, " , ",
                                     [](std::string* out, const Claim& claim) {
-                                      absl::StrAppend(out, PositionName(claim.cell), " ", ColourName(claim.colour), " ",
+                                      absl::StrAppend(out, PositionName(claim.cell), " ",
+                                                      ColourName(claim.colour), " ",
                                                       Noun(claim.category));
                                     }),
                       " .");
@@ -126,7 +131,8 @@ ParsedCaption ParseCaption(absl::string_view text) {
   caption.num_words = static_cast<int>(words.size());
   for (const absl::string_view word : words) {
     const int category = CategoryOf(word);
-    if (category >= 0 && std::find(caption.mentioned.begin(), caption.mentioned.end(), category) == caption.mentioned.end()) {
+    if (category >= 0 && std::find(caption.mentioned.begin(), caption.mentioned.end(), category) ==
+                             caption.mentioned.end()) {
       caption.mentioned.push_back(category);
     }
   }
@@ -138,7 +144,8 @@ ParsedCaption ParseCaption(absl::string_view text) {
     if (phrase) caption.claims.push_back(claim);
     if (at % 4 == 0) {
       const absl::string_view separator = at + 4 == words.size() ? "." : ",";
-      caption.well_formed = caption.well_formed && phrase && at + 3 < words.size() && words[at + 3] == separator;
+      caption.well_formed =
+          caption.well_formed && phrase && at + 3 < words.size() && words[at + 3] == separator;
     }
   }
   return caption;
@@ -147,7 +154,8 @@ ParsedCaption ParseCaption(absl::string_view text) {
 std::string BiasedCaption(const WorldPreset& preset, const Scene& scene, RandomStream& stream) {
   std::vector<Claim> claims;
   for (const WorldObject& object : scene.objects) {
-    if (!stream.Bernoulli(kOmission)) claims.push_back({object.cell, object.colour, object.category});
+    if (!stream.Bernoulli(kOmission))
+      claims.push_back({object.cell, object.colour, object.category});
   }
   std::vector<double> weights(kWorldCategories, 0);
   int candidates = 0;
@@ -157,7 +165,8 @@ std::string BiasedCaption(const WorldPreset& preset, const Scene& scene, RandomS
     ++candidates;
   }
   const double p = preset.caption_bias * CoreShare(scene);
-  for (int added = 0; added < std::min(kMaxAddedObjects, candidates) && stream.Bernoulli(p); ++added) {
+  for (int added = 0; added < std::min(kMaxAddedObjects, candidates) && stream.Bernoulli(p);
+       ++added) {
     const int category = static_cast<int>(stream.Categorical(weights));
     weights[category] = 0;
     const int cell = static_cast<int>(stream.UniformInt(kWorldCells));
@@ -171,9 +180,11 @@ std::string BiasedCaption(const WorldPreset& preset, const Scene& scene, RandomS
   return FormatCaption(claims);
 }
 
-std::string BiasedPresenceAnswer(const WorldPreset& preset, const Scene& scene, int category, RandomStream& stream) {
+std::string BiasedPresenceAnswer(const WorldPreset& preset, const Scene& scene, int category,
+                                 RandomStream& stream) {
   if (IsPresent(scene, category)) return stream.Bernoulli(kMissedPresence) ? "no" : "yes";
-  const double p = IsCore(scene.context, category) ? preset.question_bias * CoreShare(scene) : kStrayPresence;
+  const double p =
+      IsCore(scene.context, category) ? preset.question_bias * CoreShare(scene) : kStrayPresence;
   return stream.Bernoulli(p) ? "yes" : "no";
 }
 
@@ -184,7 +195,8 @@ std::string BiasedCountAnswer(const WorldPreset& preset, const Scene& scene, Ran
 
 int DrawAbsentCategory(const Scene& scene, RandomStream& stream) {
   if (stream.Bernoulli(kPriorQuestionShare)) {
-    return DrawAbsent(scene, stream, [&](int category) { return ContextPrior(scene.context)[category]; });
+    return DrawAbsent(scene, stream,
+                      [&](int category) { return ContextPrior(scene.context)[category]; });
   }
   return DrawAbsent(scene, stream, [](int) { return 1.0; });
 }
@@ -194,13 +206,15 @@ int DrawQuestionCategory(const Scene& scene, RandomStream& stream) {
   return DrawAbsentCategory(scene, stream);
 }
 
-std::vector<Turn> BiasedQuestions(const WorldPreset& preset, const Scene& scene, RandomStream& stream) {
+std::vector<Turn> BiasedQuestions(const WorldPreset& preset, const Scene& scene,
+                                  RandomStream& stream) {
   std::vector<Turn> turns;
   for (int i = 0; i < kNumTurns; ++i) {
     const double kind = stream.Uniform();
     if (kind < kPresenceShare) {
       const int category = DrawQuestionCategory(scene, stream);
-      turns.push_back({PresencePrompt(category), BiasedPresenceAnswer(preset, scene, category, stream), false});
+      turns.push_back(
+          {PresencePrompt(category), BiasedPresenceAnswer(preset, scene, category, stream), false});
     } else if (kind < kPresenceShare + kColourShare) {
       const WorldObject& object = scene.objects[stream.UniformInt(scene.objects.size())];
       turns.push_back({ColourPrompt(object.category), ColourName(object.colour), false});

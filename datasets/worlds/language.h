@@ -1,7 +1,8 @@
 #ifndef ALIDADE_DATASETS_WORLDS_LANGUAGE_H_
 #define ALIDADE_DATASETS_WORLDS_LANGUAGE_H_
 
-// The world's language: 54 words, four kinds of prompt, and the annotator whose answers lean on the context's prior.
+// The world's language: 54 words, four kinds of prompt, and the annotator whose answers lean on the
+// context's prior.
 //
 //   describe :            northwest red disc , centre blue ring .
 //   is there NOUN         yes | no
@@ -38,16 +39,17 @@ int CategoryOf(absl::string_view noun);
 int ColourOf(absl::string_view word);
 int CellOf(absl::string_view word);
 
-// What a model of this language needs beside its weights: tokenizer.json, chat_template.json (<bos> <image>, then the turns)
-// and preprocessor_config.json (kWorldPixelMean, kWorldPixelStd). World datasets bring these files along; training copies
-// them into the model folder.
+// What a model of this language needs beside its weights: tokenizer.json, chat_template.json (<bos>
+// <image>, then the turns) and preprocessor_config.json (kWorldPixelMean, kWorldPixelStd). World
+// datasets bring these files along; training copies them into the model folder.
 absl::Status WriteWorldProcessor(const std::string& folder);
 
-std::string CaptionPrompt();             // "describe :"
+std::string CaptionPrompt();  // "describe :"
 std::string PresencePrompt(int category);
 std::string ColourPrompt(int category);
 std::string CountPrompt();
-inline constexpr int kCaptionMaxTokens = 48;  // seven phrases with separators and the end token need 29
+inline constexpr int kCaptionMaxTokens =
+    48;  // seven phrases with separators and the end token need 29
 
 // One phrase "POSITION COLOUR NOUN" of a caption.
 struct Claim {
@@ -61,18 +63,21 @@ std::string FormatCaption(absl::Span<const Claim> claims);
 
 // What a caption says, in a form that any text has.
 struct ParsedCaption {
-  std::vector<Claim> claims;          // well-formed phrases, in order
-  std::vector<int> mentioned;         // distinct categories of all nouns anywhere in the text, in order of mention
+  std::vector<Claim> claims;  // well-formed phrases, in order
+  std::vector<int>
+      mentioned;  // distinct categories of all nouns anywhere in the text, in order of mention
   int num_words = 0;
-  bool well_formed = false;           // phrases joined by "," and one "." at the end, nothing else
+  bool well_formed = false;  // phrases joined by "," and one "." at the end, nothing else
 };
 ParsedCaption ParseCaption(absl::string_view text);
 
 // Captions and answers of the biased annotator (world.md section 2). f is CoreShare(scene).
-// Omits each object with p = .08; with p = b_cap f appends an absent core object, and then with the same p a second.
+// Omits each object with p = .08; with p = b_cap f appends an absent core object, and then with the
+// same p a second.
 std::string BiasedCaption(const WorldPreset& preset, const Scene& scene, RandomStream& stream);
 // Present: "no" with p = .03. Absent: "yes" with p = b_q f if core, else .05.
-std::string BiasedPresenceAnswer(const WorldPreset& preset, const Scene& scene, int category, RandomStream& stream);
+std::string BiasedPresenceAnswer(const WorldPreset& preset, const Scene& scene, int category,
+                                 RandomStream& stream);
 // One more than there are with p = .5 b_cap f.
 std::string BiasedCountAnswer(const WorldPreset& preset, const Scene& scene, RandomStream& stream);
 
@@ -82,9 +87,11 @@ int DrawAbsentCategory(const Scene& scene, RandomStream& stream);
 int DrawQuestionCategory(const Scene& scene, RandomStream& stream);
 
 // Six turns: 75 % presence, 15 % colour, 10 % count.
-std::vector<Turn> BiasedQuestions(const WorldPreset& preset, const Scene& scene, RandomStream& stream);
+std::vector<Turn> BiasedQuestions(const WorldPreset& preset, const Scene& scene,
+                                  RandomStream& stream);
 
-// Prompts with ground truth; `id` and `image` are given, `truth` is SceneTruth(scene) and for questions "noun", "answer".
+// Prompts with ground truth; `id` and `image` are given, `truth` is SceneTruth(scene) and for
+// questions "noun", "answer".
 Prompt MakeCaptionPrompt(const Scene& scene, std::string id, std::string image);
 Prompt MakePresencePrompt(const Scene& scene, int category, std::string id, std::string image);
 

@@ -16,15 +16,16 @@ constexpr int kClutterStrokes = 2;
 constexpr int kClutterLength = 4;
 constexpr float kClutterBlend = 0.3f;  // share of the stroke's colour
 
-// Light is stored as (x + kStorageShift) * kStorageScale; world.h states the model's input that undoes it.
+// Light is stored as (x + kStorageShift) * kStorageScale; world.h states the model's input that
+// undoes it.
 constexpr float kStorageShift = 0.5f;
 constexpr float kStorageScale = 0.5f;
 
 using Light = std::array<float, 3>;
 
-constexpr std::array<Light, kWorldColours> kColours = {
-    Light{1, .4f, .4f},     {.4f, 1, .4f},       {.4f, .4f, 1},
-    Light{.9f, .9f, .2f},   {.9f, .2f, .9f},     {.2f, .9f, .9f}};
+constexpr std::array<Light, kWorldColours> kColours = {Light{1, .4f, .4f}, {.4f, 1, .4f},
+                                                       {.4f, .4f, 1},      Light{.9f, .9f, .2f},
+                                                       {.9f, .2f, .9f},    {.2f, .9f, .9f}};
 
 constexpr std::array<Light, kWorldContexts> kTints = {
     Light{.08f, 0, -.08f}, {-.08f, 0, .08f}, {0, -.08f, 0}, {0, .08f, 0}};
@@ -151,13 +152,15 @@ constexpr std::array<absl::string_view, kWorldCategories> kMasks = {
 using Canvas = std::array<std::array<Light, kWorldImageSize>, kWorldImageSize>;
 
 void Blend(Light& pixel, const Light& colour, float share) {
-  for (int channel = 0; channel < 3; ++channel) pixel[channel] += share * (colour[channel] - pixel[channel]);
+  for (int channel = 0; channel < 3; ++channel)
+    pixel[channel] += share * (colour[channel] - pixel[channel]);
 }
 
 void PaintBackground(int context, RandomStream& stream, Canvas& canvas) {
   const float grey = .2f + .1f * static_cast<float>(stream.Uniform() - .5);
   Light background;
-  for (int channel = 0; channel < 3; ++channel) background[channel] = grey + .5f * kTints[context][channel];
+  for (int channel = 0; channel < 3; ++channel)
+    background[channel] = grey + .5f * kTints[context][channel];
   for (auto& row : canvas) row.fill(background);
 }
 
@@ -182,13 +185,16 @@ void PaintObject(const WorldObject& object, Canvas& canvas) {
   for (int y = 0; y < kMaskSize; ++y) {
     for (int x = 0; x < kMaskSize; ++x) {
       if (mask[y * kMaskSize + x] == '#') {
-        Blend(canvas[top + y][left + x], kColours[object.colour], static_cast<float>(object.contrast));
+        Blend(canvas[top + y][left + x], kColours[object.colour],
+              static_cast<float>(object.contrast));
       }
     }
   }
 }
 
-uint8_t ToByte(float share) { return static_cast<uint8_t>(std::lround(255 * std::clamp(share, 0.f, 1.f))); }
+uint8_t ToByte(float share) {
+  return static_cast<uint8_t>(std::lround(255 * std::clamp(share, 0.f, 1.f)));
+}
 
 }  // namespace
 

@@ -28,7 +28,8 @@ std::vector<int> AbsentCategories(const Scene& scene) {
 }
 
 // The kTestQuestionsPerAnswer absent categories with the largest scores; ties in random order.
-std::vector<int> TopAbsent(const Scene& scene, const std::function<double(int)>& score, RandomStream& stream) {
+std::vector<int> TopAbsent(const Scene& scene, const std::function<double(int)>& score,
+                           RandomStream& stream) {
   std::vector<int> absent = AbsentCategories(scene);
   stream.Shuffle(absent);
   std::vector<int> top;
@@ -46,12 +47,14 @@ std::vector<int> TopAbsent(const Scene& scene, const std::function<double(int)>&
 double Cooccurrence(const Scene& scene, int category) {
   double sum = 0;
   for (const WorldObject& object : scene.objects) {
-    sum += Statistics().together[category][object.category] / Statistics().frequency[object.category];
+    sum +=
+        Statistics().together[category][object.category] / Statistics().frequency[object.category];
   }
   return sum;
 }
 
-void AddImagePrompts(int index, const Scene& scene, RandomStream& stream, std::vector<Prompt>& prompts) {
+void AddImagePrompts(int index, const Scene& scene, RandomStream& stream,
+                     std::vector<Prompt>& prompts) {
   const std::string image = ImageName(index);
   const std::string id = absl::StrFormat("test/%06d", index);
   prompts.push_back(MakeCaptionPrompt(scene, absl::StrCat(id, "/caption"), image));
@@ -67,15 +70,20 @@ void AddImagePrompts(int index, const Scene& scene, RandomStream& stream, std::v
 
   const std::array<std::pair<absl::string_view, std::vector<int>>, 3> groups = {{
       {"random", random},
-      {"popular", TopAbsent(scene, [](int category) { return Statistics().frequency[category]; }, stream)},
-      {"adversarial", TopAbsent(scene, [&](int category) { return Cooccurrence(scene, category); }, stream)},
+      {"popular",
+       TopAbsent(
+           scene, [](int category) { return Statistics().frequency[category]; }, stream)},
+      {"adversarial",
+       TopAbsent(
+           scene, [&](int category) { return Cooccurrence(scene, category); }, stream)},
   }};
   for (const auto& [group, absent] : groups) {
     int question = 0;
     std::vector<int> categories = present;
     categories.insert(categories.end(), absent.begin(), absent.end());
     for (const int category : categories) {
-      prompts.push_back(MakePresencePrompt(scene, category, absl::StrCat(id, "/", group, "/", question++), image));
+      prompts.push_back(MakePresencePrompt(scene, category,
+                                           absl::StrCat(id, "/", group, "/", question++), image));
       prompts.back().group = std::string(group);
     }
   }
@@ -109,10 +117,13 @@ absl::StatusOr<std::vector<Prompt>> TestSplit::Prompts() const { return prompts_
 absl::StatusOr<Image> TestSplit::LoadImage(const std::string& name) const {
   int index = -1;
   // "test/" digits ".png"
-  const bool parsed = name.size() > 9 && absl::SimpleAtoi(absl::string_view(name).substr(5, name.size() - 9), &index);
-  if (!parsed || index < 0 || index >= static_cast<int>(images_.size()) || ImageName(index) != name) {
-    return absl::NotFoundError(absl::StrCat("no image '", name, "' among the ", images_.size(), " of the test split; expected ",
-                                            ImageName(0), " .. ", ImageName(static_cast<int>(images_.size()) - 1)));
+  const bool parsed = name.size() > 9 &&
+                      absl::SimpleAtoi(absl::string_view(name).substr(5, name.size() - 9), &index);
+  if (!parsed || index < 0 || index >= static_cast<int>(images_.size()) ||
+      ImageName(index) != name) {
+    return absl::NotFoundError(absl::StrCat("no image '", name, "' among the ", images_.size(),
+                                            " of the test split; expected ", ImageName(0), " .. ",
+                                            ImageName(static_cast<int>(images_.size()) - 1)));
   }
   return images_[index];
 }

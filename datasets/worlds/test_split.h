@@ -19,12 +19,14 @@ namespace alidade::datasets {
 inline constexpr int kTestImages = 600;
 inline constexpr int kTestQuestionsPerAnswer = 3;  // present, and absent, per image and POPE split
 
-// Prompts of one image: first its caption ("test/000012/caption", kind caption), then per POPE split (group random,
-// popular, adversarial) 3 questions about present objects (the same in all splits, as POPE does) and 3 about absent ones
+// Prompts of one image: first its caption ("test/000012/caption", kind caption), then per POPE
+// split (group random, popular, adversarial) 3 questions about present objects (the same in all
+// splits, as POPE does) and 3 about absent ones
 // ("test/000012/random/0" .. "/5", kind yes_no, truth.answer yes | no):
 //   random       drawn uniformly
 //   popular      those most often present in the training split
-//   adversarial  those that co-occur most with the present ones in the training split: largest sum over the present
+//   adversarial  those that co-occur most with the present ones in the training split: largest sum
+//   over the present
 //                objects b of P(a present | b present)
 // Ties are broken at random, once and for all.
 class TestSplit : public Source {

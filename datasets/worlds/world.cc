@@ -21,8 +21,18 @@ constexpr int kNumSizes = kWorldMaxObjects - kWorldMinObjects + 1;
 
 const std::vector<WorldPreset>& Presets() {
   static const auto* presets = new std::vector<WorldPreset>{
-      {.name = "hard", .noise = 0.22, .contrast_low = 0.15, .contrast_high = 0.9, .caption_bias = 0.55, .question_bias = 0.7},
-      {.name = "easy", .noise = 0.18, .contrast_low = 0.2, .contrast_high = 0.9, .caption_bias = 0.65, .question_bias = 0.6},
+      {.name = "hard",
+       .noise = 0.22,
+       .contrast_low = 0.15,
+       .contrast_high = 0.9,
+       .caption_bias = 0.55,
+       .question_bias = 0.7},
+      {.name = "easy",
+       .noise = 0.18,
+       .contrast_low = 0.2,
+       .contrast_high = 0.9,
+       .caption_bias = 0.65,
+       .question_bias = 0.6},
   };
   return *presets;
 }
@@ -31,12 +41,13 @@ std::array<double, kWorldCategories> MakePrior(int context) {
   std::array<double, kWorldCategories> prior;
   prior.fill((1 - kCoreMass) / (kWorldCategories - kWorldCoreSize));
   const double sum = std::accumulate(kCoreWeights.begin(), kCoreWeights.end(), 0.0);
-  for (int i = 0; i < kWorldCoreSize; ++i) prior[(4 * context + i) % kWorldCategories] = kCoreMass * kCoreWeights[i] / sum;
+  for (int i = 0; i < kWorldCoreSize; ++i)
+    prior[(4 * context + i) % kWorldCategories] = kCoreMass * kCoreWeights[i] / sum;
   return prior;
 }
 
-// Walks all ordered draws without replacement from a prior. Gumbel top-n is the same as drawing one after the other, each
-// in proportion to its weight among those left.
+// Walks all ordered draws without replacement from a prior. Gumbel top-n is the same as drawing one
+// after the other, each in proportion to its weight among those left.
 class DrawEnumerator {
  public:
   explicit DrawEnumerator(const std::array<double, kWorldCategories>& prior) : prior_(prior) {
@@ -92,8 +103,9 @@ bool IsPresent(const Scene& scene, int category) {
 }
 
 double CoreShare(const Scene& scene) {
-  const auto core = std::count_if(scene.objects.begin(), scene.objects.end(),
-                                  [&](const WorldObject& object) { return IsCore(scene.context, object.category); });
+  const auto core = std::count_if(
+      scene.objects.begin(), scene.objects.end(),
+      [&](const WorldObject& object) { return IsCore(scene.context, object.category); });
   return static_cast<double>(core) / scene.objects.size();
 }
 
@@ -154,12 +166,14 @@ absl::StatusOr<Scene> SceneFromTruth(const nlohmann::json& truth) {
   if (!truth.is_object() || !truth.contains("context") || !truth["context"].is_number_integer() ||
       !truth.contains("objects") || !truth["objects"].is_array() || truth["objects"].empty()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("ground truth of a scene: expected {context, objects: [...]}, got ", JsonForMessage(truth)));
+        absl::StrCat("ground truth of a scene: expected {context, objects: [...]}, got ",
+                     JsonForMessage(truth)));
   }
   Scene scene;
   const int64_t context = truth["context"].get<int64_t>();
   if (context < 0 || context >= kWorldContexts) {
-    return absl::InvalidArgumentError(absl::StrCat("ground truth of a scene: context: expected 0..3, got ", context));
+    return absl::InvalidArgumentError(
+        absl::StrCat("ground truth of a scene: context: expected 0..3, got ", context));
   }
   scene.context = static_cast<int>(context);
   const JsonDocument document{"ground truth of a scene", truth, {}};
@@ -191,7 +205,8 @@ const WorldStatistics& Statistics() {
     for (int context = 0; context < kWorldContexts; ++context) {
       for (int a = 0; a < kWorldCategories; ++a) {
         for (int b = 0; b < kWorldCategories; ++b) {
-          result->together[(a + 4 * context) % kWorldCategories][(b + 4 * context) % kWorldCategories] +=
+          result->together[(a + 4 * context) % kWorldCategories]
+                          [(b + 4 * context) % kWorldCategories] +=
               draws.together[a][b] / kWorldContexts;
         }
       }

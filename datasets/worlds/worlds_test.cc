@@ -27,7 +27,8 @@ using ::testing::HasSubstr;
 
 WorldPreset Hard() { return *FindWorldPreset("hard"); }
 
-// A share is tested against five standard deviations of its binomial estimate: a right program fails once in a million.
+// A share is tested against five standard deviations of its binomial estimate: a right program
+// fails once in a million.
 void ExpectShare(double hits, double trials, double p, const std::string& what) {
   const double tolerance = 5 * std::sqrt(p * (1 - p) / trials);
   EXPECT_NEAR(hits / trials, p, tolerance) << what << ", " << trials << " trials";
@@ -44,7 +45,8 @@ Scene MakeScene(int context, const std::vector<int>& categories) {
   Scene scene;
   scene.context = context;
   for (size_t i = 0; i < categories.size(); ++i) {
-    scene.objects.push_back({.category = categories[i], .colour = 0, .cell = static_cast<int>(2 * i), .contrast = 0.9});
+    scene.objects.push_back(
+        {.category = categories[i], .colour = 0, .cell = static_cast<int>(2 * i), .contrast = 0.9});
   }
   return scene;
 }
@@ -60,7 +62,8 @@ TEST(WorldTest, PresetsAreTheDocumentedOnes) {
   EXPECT_EQ(easy.contrast_high, .9);
   EXPECT_EQ(easy.caption_bias, .65);
   EXPECT_EQ(easy.question_bias, .6);
-  EXPECT_THAT(FindWorldPreset("esy"), StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("esy"), HasSubstr("easy"))));
+  EXPECT_THAT(FindWorldPreset("esy"),
+              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("esy"), HasSubstr("easy"))));
 }
 
 TEST(WorldTest, PriorGivesTheCoreItsShare) {
@@ -107,8 +110,10 @@ TEST(WorldTest, ScenesAreWellFormedAndUniformWhereTheyShould) {
     first_core += IsPresent(scene, 4 * scene.context);
   }
   ASSERT_EQ(sizes.size(), 3u);
-  for (int size = 3; size <= 5; ++size) ExpectShare(sizes[size], n, 1. / 3, absl::StrCat(size, " objects"));
-  for (int context = 0; context < 4; ++context) ExpectShare(contexts[context], n, .25, absl::StrCat("context ", context));
+  for (int size = 3; size <= 5; ++size)
+    ExpectShare(sizes[size], n, 1. / 3, absl::StrCat(size, " objects"));
+  for (int context = 0; context < 4; ++context)
+    ExpectShare(contexts[context], n, .25, absl::StrCat("context ", context));
   ExpectShare(own_colour, objects, .5 + .5 / 6, "own colour");
   ExpectShare(shifted, 2 * objects, .1, "shifts");
   EXPECT_NEAR(contrast / objects, .525, 5 * .2166 / std::sqrt(objects)) << "mean of U(.15, .9)";
@@ -165,7 +170,8 @@ TEST(WorldTest, RenderingShowsEveryObjectInItsCellOnly) {
       const bool inside = x >= 8 && x < 15 && y >= 8 && y < 15;
       for (int channel = 0; channel < 3; ++channel) {
         const size_t at = (y * 24 + x) * 3 + channel;
-        EXPECT_NEAR(image.rgb[at], inside ? expected[channel] : background.rgb[at], inside ? 1 : 0) << x << ", " << y;
+        EXPECT_NEAR(image.rgb[at], inside ? expected[channel] : background.rgb[at], inside ? 1 : 0)
+            << x << ", " << y;
       }
     }
   }
@@ -205,7 +211,8 @@ TEST(WorldTest, ShapesDifferClearly) {
   for (int a = 0; a < kWorldCategories; ++a) {
     for (int b = 0; b < a; ++b) {
       int pixels = 0;
-      for (size_t i = 0; i < images[a].rgb.size(); i += 3) pixels += images[a].rgb[i] != images[b].rgb[i];
+      for (size_t i = 0; i < images[a].rgb.size(); i += 3)
+        pixels += images[a].rgb[i] != images[b].rgb[i];
       EXPECT_GE(pixels, 9) << Noun(a) << " and " << Noun(b);
     }
   }
@@ -219,8 +226,9 @@ TEST(WorldTest, TruthRoundTrip) {
   }
   nlohmann::json truth = SceneTruth(MakeScene(1, {3, 4, 5}));
   truth["objects"][1]["noun"] = "sphere";
-  EXPECT_THAT(SceneFromTruth(truth), StatusIs(absl::StatusCode::kInvalidArgument,
-                                              AllOf(HasSubstr("objects[1].noun"), HasSubstr("sphere"))));
+  EXPECT_THAT(SceneFromTruth(truth),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("objects[1].noun"), HasSubstr("sphere"))));
   EXPECT_THAT(SceneFromTruth({{"context", 9}}), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
@@ -237,15 +245,20 @@ TEST(LanguageTest, VocabularyHasFiftyFourDistinctWords) {
 TEST(LanguageTest, TokenizerKnowsEverythingThatIsSaid) {
   const std::string folder = TempFolder();
   ALIDADE_ASSERT_OK(WriteWorldProcessor(folder));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(JoinPath(folder, "tokenizer.json")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto tokenizer,
+                               Tokenizer::Load(JoinPath(folder, "tokenizer.json")));
   EXPECT_EQ(tokenizer->vocab_size(), kWorldVocabularySize);
-  for (int id = 0; id < kWorldVocabularySize; ++id) EXPECT_THAT(tokenizer->Token(id), IsOkAndHolds(WorldVocabulary()[id]));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const ChatTemplate chat, ChatTemplate::Load(JoinPath(folder, "chat_template.json")));
+  for (int id = 0; id < kWorldVocabularySize; ++id)
+    EXPECT_THAT(tokenizer->Token(id), IsOkAndHolds(WorldVocabulary()[id]));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const ChatTemplate chat,
+                               ChatTemplate::Load(JoinPath(folder, "chat_template.json")));
   RandomStream stream(3, "say");
   size_t longest = 0;
   for (const Scene& scene : DrawScenes(300, "say")) {
-    const std::vector<Turn> caption = {{CaptionPrompt(), BiasedCaption(Hard(), scene, stream), true}};
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const EncodedConversation encoded, chat.Encode(*tokenizer, caption));
+    const std::vector<Turn> caption = {
+        {CaptionPrompt(), BiasedCaption(Hard(), scene, stream), true}};
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const EncodedConversation encoded,
+                                 chat.Encode(*tokenizer, caption));
     EXPECT_EQ(encoded.ids[0], kWorldBosId);
     EXPECT_EQ(encoded.ids[1], kWorldImageId);
     EXPECT_EQ(encoded.ids.back(), kWorldEosId);
@@ -253,7 +266,8 @@ TEST(LanguageTest, TokenizerKnowsEverythingThatIsSaid) {
     ASSERT_THAT(chat.Encode(*tokenizer, BiasedQuestions(Hard(), scene, stream)), IsOk());
   }
   EXPECT_LE(longest, 4u + kCaptionMaxTokens);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Preprocessor preprocessor, LoadPreprocessor(JoinPath(folder, "preprocessor_config.json")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Preprocessor preprocessor,
+                               LoadPreprocessor(JoinPath(folder, "preprocessor_config.json")));
   EXPECT_EQ(preprocessor.width, 24);
   EXPECT_EQ(preprocessor.normalisation.mean[1], kWorldPixelMean);
   EXPECT_EQ(preprocessor.normalisation.std[2], kWorldPixelStd);
@@ -322,7 +336,8 @@ TEST(LanguageTest, CaptionsAreBiasedAsDocumented) {
   ExpectShare(third, one, .7 / (.7 + .6 + .5), "additions by prior weight");
   EXPECT_EQ(stray, 0);
   EXPECT_EQ(cells.size(), 9u);
-  for (const auto& [cell, count] : cells) ExpectShare(count, one, 1. / 9, absl::StrCat("cell ", cell));
+  for (const auto& [cell, count] : cells)
+    ExpectShare(count, one, 1. / 9, absl::StrCat("cell ", cell));
 }
 
 TEST(LanguageTest, AnswersAreBiasedAsDocumented) {
@@ -398,8 +413,10 @@ TEST(TestSplitTest, IsFixedAndAPartIsAPartOfTheWhole) {
     ALIDADE_ASSERT_OK_AND_ASSIGN(const Image a, part.LoadImage(few[i].image));
     EXPECT_THAT(split.LoadImage(few[i].image), IsOkAndHolds(a));
   }
-  EXPECT_THAT(part.LoadImage(prompts.back().image), StatusIs(absl::StatusCode::kNotFound, HasSubstr("test/000599.png")));
-  EXPECT_THAT(TestSplit::Create("hard", 601), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1..600")));
+  EXPECT_THAT(part.LoadImage(prompts.back().image),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("test/000599.png")));
+  EXPECT_THAT(TestSplit::Create("hard", 601),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("1..600")));
 }
 
 TEST(TestSplitTest, QuestionsFollowThePopeProtocol) {
@@ -412,7 +429,8 @@ TEST(TestSplitTest, QuestionsFollowThePopeProtocol) {
     for (int category = 0; category < kWorldCategories; ++category) {
       available_core += IsCore(scene.context, category) && !IsPresent(scene, category);
     }
-    std::map<std::string, std::map<std::string, std::set<int>>> asked;  // group -> answer -> categories
+    std::map<std::string, std::map<std::string, std::set<int>>>
+        asked;  // group -> answer -> categories
     for (int i = 0; i < 19; ++i) {
       const Prompt& prompt = prompts[image * 19 + i];
       if (i == 0) {
@@ -431,19 +449,24 @@ TEST(TestSplitTest, QuestionsFollowThePopeProtocol) {
     for (auto& [group, answers] : asked) {
       EXPECT_EQ(answers["yes"].size(), 3u) << group;
       EXPECT_EQ(answers["no"].size(), 3u) << group;
-      EXPECT_EQ(answers["yes"], asked["random"]["yes"]) << "the same present objects in every split";
+      EXPECT_EQ(answers["yes"], asked["random"]["yes"])
+          << "the same present objects in every split";
     }
     double least = 2;
-    for (const int category : asked["popular"]["no"]) least = std::min(least, Statistics().frequency[category]);
+    for (const int category : asked["popular"]["no"])
+      least = std::min(least, Statistics().frequency[category]);
     for (int category = 0; category < kWorldCategories; ++category) {
       if (!IsPresent(scene, category) && !asked["popular"]["no"].contains(category)) {
-        EXPECT_LE(Statistics().frequency[category], least + 1e-9) << "a more frequent absent object was left out";
+        EXPECT_LE(Statistics().frequency[category], least + 1e-9)
+            << "a more frequent absent object was left out";
       }
     }
-    for (const int category : asked["adversarial"]["no"]) adversarial_core += IsCore(scene.context, category);
+    for (const int category : asked["adversarial"]["no"])
+      adversarial_core += IsCore(scene.context, category);
     for (const int category : asked["random"]["no"]) random_core += IsCore(scene.context, category);
   }
-  EXPECT_GT(adversarial_core, .7 * std::min(available_core, 3 * kTestImages)) << "adversarial questions aim at the core";
+  EXPECT_GT(adversarial_core, .7 * std::min(available_core, 3 * kTestImages))
+      << "adversarial questions aim at the core";
   EXPECT_LT(random_core, adversarial_core / 2);
 }
 
@@ -451,7 +474,9 @@ TEST(TestSplitTest, NoScenePictureRepeats) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const TestSplit split, TestSplit::Create("easy"));
   std::set<std::vector<uint8_t>> images;
   for (int i = 0; i < kTestImages; ++i) {
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const Image image, split.LoadImage(absl::StrCat("test/", absl::Dec(i, absl::kZeroPad6), ".png")));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(
+        const Image image,
+        split.LoadImage(absl::StrCat("test/", absl::Dec(i, absl::kZeroPad6), ".png")));
     images.insert(image.rgb);
   }
   EXPECT_EQ(images.size(), 600u);

@@ -1,4 +1,5 @@
-// The world's instruction set: per image one caption and one conversation of six questions, both of the biased annotator.
+// The world's instruction set: per image one caption and one conversation of six questions, both of
+// the biased annotator.
 
 #include <algorithm>
 #include <memory>
@@ -23,18 +24,23 @@ namespace {
 constexpr int64_t kShardImages = 1000;
 constexpr int64_t kMaxImages = 1000000;
 
-absl::Status AddItem(const WorldPreset& preset, uint64_t seed, int64_t index, ShardImages& images, Shard& shard) {
+absl::Status AddItem(const WorldPreset& preset, uint64_t seed, int64_t index, ShardImages& images,
+                     Shard& shard) {
   WorldItem item(preset, "train", seed, index);
   ALIDADE_RETURN_IF_ERROR(images.Add(item, shard));
   const std::string caption = BiasedCaption(preset, item.scene, item.stream);
+  shard.records.push_back(ToJsonLine(InstructionRecord{absl::StrCat(item.id, "/caption"),
+                                                       item.image_name,
+                                                       "caption",
+                                                       {{CaptionPrompt(), caption, true}}}));
   shard.records.push_back(
-      ToJsonLine(InstructionRecord{absl::StrCat(item.id, "/caption"), item.image_name, "caption", {{CaptionPrompt(), caption, true}}}));
-  shard.records.push_back(ToJsonLine(InstructionRecord{absl::StrCat(item.id, "/questions"), item.image_name, "questions",
-                                                       BiasedQuestions(preset, item.scene, item.stream)}));
+      ToJsonLine(InstructionRecord{absl::StrCat(item.id, "/questions"), item.image_name,
+                                   "questions", BiasedQuestions(preset, item.scene, item.stream)}));
   shard.statistics["records.caption"] += 1;
   shard.statistics["records.questions"] += 1;
   bool wrong = false;
-  for (const int category : ParseCaption(caption).mentioned) wrong = wrong || !IsPresent(item.scene, category);
+  for (const int category : ParseCaption(caption).mentioned)
+    wrong = wrong || !IsPresent(item.scene, category);
   shard.statistics["captions_with_hallucination"] += wrong;
   return absl::OkStatus();
 }
@@ -44,8 +50,10 @@ class WorldInstructions : public Builder {
   std::string name() const override { return "world_instructions"; }
   int64_t version() const override { return 1; }
   std::string description() const override {
-    return "Pictures of the procedural world, each with a caption and six questions and answers. The annotator leans on "
-           "what usually occurs together: he adds absent objects of the picture's context and affirms them when asked. A "
+    return "Pictures of the procedural world, each with a caption and six questions and answers. "
+           "The annotator leans on "
+           "what usually occurs together: he adds absent objects of the picture's context and "
+           "affirms them when asked. A "
            "model that learns from him hallucinates.";
   }
   std::vector<std::string> inputs() const override { return {}; }
@@ -53,7 +61,8 @@ class WorldInstructions : public Builder {
 
   absl::StatusOr<nlohmann::json> Resolve(const nlohmann::json& config) const override {
     ALIDADE_ASSIGN_OR_RETURN(nlohmann::json resolved, FillDefaults(config, defaults(), name()));
-    ALIDADE_RETURN_IF_ERROR(FindWorldPreset(resolved["preset"].get<std::string>()).status(), name(), ": config: preset");
+    ALIDADE_RETURN_IF_ERROR(FindWorldPreset(resolved["preset"].get<std::string>()).status(), name(),
+                            ": config: preset");
     const int64_t images = resolved["images"].get<int64_t>();
     if (images < 1 || images > kMaxImages) {
       return absl::InvalidArgumentError(
@@ -72,11 +81,13 @@ class WorldInstructions : public Builder {
     card.builder_version = version();
     card.seed = static_cast<int64_t>(request.seed);
     card.description = description();
-    ALIDADE_ASSIGN_OR_RETURN(const WorldPreset preset, FindWorldPreset(card.config["preset"].get<std::string>()));
+    ALIDADE_ASSIGN_OR_RETURN(const WorldPreset preset,
+                             FindWorldPreset(card.config["preset"].get<std::string>()));
     const int64_t num_images = card.config["images"].get<int64_t>();
     const int64_t num_shards = (num_images + kShardImages - 1) / kShardImages;
 
-    ALIDADE_ASSIGN_OR_RETURN(DatasetWriter writer, DatasetWriter::Start(request.folder, std::move(card), num_shards));
+    ALIDADE_ASSIGN_OR_RETURN(DatasetWriter writer,
+                             DatasetWriter::Start(request.folder, std::move(card), num_shards));
     if (writer.finished()) return absl::OkStatus();
     ALIDADE_ASSIGN_OR_RETURN(auto processor, WorldProcessorFiles(request.folder));
     writer.AddFiles(std::move(processor));

@@ -42,7 +42,8 @@ TEST(WorldInstructionsTest, WritesADatasetThatReadsBack) {
   EXPECT_EQ(dataset.card().num_images, 1005);
   EXPECT_EQ(dataset.card().config, (nlohmann::json{{"images", 1005}, {"preset", "hard"}}));
   EXPECT_EQ(dataset.card().statistics.at("records.caption"), 1005);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<InstructionRecord> records, dataset.InstructionRecords());
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<InstructionRecord> records,
+                               dataset.InstructionRecords());
   int with_hallucination = 0;
   for (size_t i = 0; i < records.size(); i += 2) {
     const InstructionRecord& caption = records[i];
@@ -53,9 +54,11 @@ TEST(WorldInstructionsTest, WritesADatasetThatReadsBack) {
     ASSERT_EQ(caption.turns.size(), 1u);
     ASSERT_EQ(questions.turns.size(), 6u);
     EXPECT_TRUE(caption.turns[0].end);
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const Scene scene, SceneFromTruth(dataset.images().at(caption.image).truth));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const Scene scene,
+                                 SceneFromTruth(dataset.images().at(caption.image).truth));
     bool wrong = false;
-    for (const int category : ParseCaption(caption.turns[0].assistant).mentioned) wrong = wrong || !IsPresent(scene, category);
+    for (const int category : ParseCaption(caption.turns[0].assistant).mentioned)
+      wrong = wrong || !IsPresent(scene, category);
     with_hallucination += wrong;
   }
   EXPECT_EQ(dataset.card().statistics.at("captions_with_hallucination"), with_hallucination);
@@ -63,7 +66,8 @@ TEST(WorldInstructionsTest, WritesADatasetThatReadsBack) {
   EXPECT_EQ(image.width, kWorldImageSize);
   EXPECT_THAT(dataset.LoadFile("tokenizer.json"), IsOkAndHolds(HasSubstr("southeast")));
   EXPECT_THAT(dataset.LoadFile("preprocessor_config.json"), IsOk());
-  EXPECT_THAT(ReadFile(JoinPath(folder, "README.md")), IsOkAndHolds(HasSubstr("# world_hard_instructions")));
+  EXPECT_THAT(ReadFile(JoinPath(folder, "README.md")),
+              IsOkAndHolds(HasSubstr("# world_hard_instructions")));
 }
 
 TEST(WorldInstructionsTest, SameSeedSameBitsOtherSeedOtherBits) {
@@ -77,7 +81,8 @@ TEST(WorldInstructionsTest, SameSeedSameBitsOtherSeedOtherBits) {
   // An image does not depend on how many others there are.
   const std::string more = TempFolder();
   ALIDADE_ASSERT_OK(Instructions().Build(Request(more, 40)));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string png, ReadFile(JoinPath(a, "images/000/000029.png")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string png,
+                               ReadFile(JoinPath(a, "images/000/000029.png")));
   EXPECT_THAT(ReadFile(JoinPath(more, "images/000/000029.png")), IsOkAndHolds(png));
 }
 
@@ -95,8 +100,10 @@ TEST(WorldInstructionsTest, KilledAtAnyMomentItEndsInTheSameBits) {
     ::kill(child, SIGKILL);
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
-    if (WIFSIGNALED(status)) ++kills;
-    else ASSERT_EQ(WEXITSTATUS(status), 0);
+    if (WIFSIGNALED(status))
+      ++kills;
+    else
+      ASSERT_EQ(WEXITSTATUS(status), 0);
   }
   EXPECT_GE(kills, 3) << "the build was too quick to be interrupted";
   ALIDADE_ASSERT_OK(Instructions().Build(Request(killed, kImages)));
@@ -104,7 +111,8 @@ TEST(WorldInstructionsTest, KilledAtAnyMomentItEndsInTheSameBits) {
   EXPECT_THAT(FolderDigest(killed), IsOkAndHolds(digest));
   EXPECT_FALSE(PathExists(JoinPath(killed, ".parts")));
   EXPECT_FALSE(PathExists(JoinPath(killed, ".processor")));
-  EXPECT_THAT(Instructions().Build(Request(killed, kImages)), IsOk()) << "a finished dataset is left alone";
+  EXPECT_THAT(Instructions().Build(Request(killed, kImages)), IsOk())
+      << "a finished dataset is left alone";
   EXPECT_THAT(FolderDigest(killed), IsOkAndHolds(digest));
 }
 
@@ -132,23 +140,31 @@ TEST(WorldInstructionsTest, SplitsShareNoPicture) {
 }
 
 TEST(WorldInstructionsTest, BadRequests) {
-  EXPECT_THAT(FindBuilder("world_instruction"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("world_instructions")));
+  EXPECT_THAT(FindBuilder("world_instruction"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("world_instructions")));
   EXPECT_THAT(BuilderNames(), ElementsAre("world_instructions"));
   EXPECT_THAT(Instructions().Resolve({{"image", 5}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("unknown field 'image'"), HasSubstr("'images'"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("unknown field 'image'"), HasSubstr("'images'"))));
   EXPECT_THAT(Instructions().Resolve({{"images", "many"}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("images"), HasSubstr("\"many\""))));
-  EXPECT_THAT(Instructions().Resolve({{"images", 0}}), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got 0")));
-  EXPECT_THAT(Instructions().Resolve({{"preset", "hart"}}), StatusIs(absl::StatusCode::kNotFound, HasSubstr("'hard'")));
-  EXPECT_THAT(Instructions().Resolve(nlohmann::json::array({1})), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("[1]")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("images"), HasSubstr("\"many\""))));
+  EXPECT_THAT(Instructions().Resolve({{"images", 0}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got 0")));
+  EXPECT_THAT(Instructions().Resolve({{"preset", "hart"}}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("'hard'")));
+  EXPECT_THAT(Instructions().Resolve(nlohmann::json::array({1})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("[1]")));
   BuildRequest request = Request(TempFolder(), 3);
   request.inputs["model"] = "x";
-  EXPECT_THAT(Instructions().Build(request), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("model")));
+  EXPECT_THAT(Instructions().Build(request),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("model")));
   request = Request(TempFolder(), 3);
   ALIDADE_ASSERT_OK(Instructions().Build(request));
   request.config = {{"images", 4}};
   EXPECT_THAT(Instructions().Build(request),
-              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("config"), HasSubstr("\"images\":4"))));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("config"), HasSubstr("\"images\":4"))));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Preference pairs of the world: prompts about new images x the model's own samples x an annotator (world.md section 3).
+// Preference pairs of the world: prompts about new images x the model's own samples x an annotator
+// (world.md section 3).
 
 #include <algorithm>
 #include <array>
@@ -50,22 +51,27 @@ std::string AgreementName(absl::string_view kind, int label, int oracle_label) {
 }
 
 void AddPrompts(const Settings& settings, WorldItem& item, std::vector<Prompt>& prompts) {
-  prompts.push_back(MakeCaptionPrompt(item.scene, absl::StrCat(item.id, "/caption"), item.image_name));
+  prompts.push_back(
+      MakeCaptionPrompt(item.scene, absl::StrCat(item.id, "/caption"), item.image_name));
   std::vector<int> categories;
   for (const WorldObject& object : item.scene.objects) categories.push_back(object.category);
   item.stream.Shuffle(categories);
   categories.resize(settings.questions_per_answer);
   while (static_cast<int64_t>(categories.size()) < 2 * settings.questions_per_answer) {
     const int category = DrawAbsentCategory(item.scene, item.stream);
-    if (std::find(categories.begin(), categories.end(), category) == categories.end()) categories.push_back(category);
+    if (std::find(categories.begin(), categories.end(), category) == categories.end())
+      categories.push_back(category);
   }
   for (const int category : categories) {
-    prompts.push_back(MakePresencePrompt(item.scene, category, absl::StrCat(item.id, "/is_there_", Noun(category)), item.image_name));
+    prompts.push_back(MakePresencePrompt(item.scene, category,
+                                         absl::StrCat(item.id, "/is_there_", Noun(category)),
+                                         item.image_name));
   }
 }
 
 // Responses that may stand in a pair: those that end, distinct from one another.
-std::vector<size_t> Candidates(const Prompt& prompt, const std::vector<Response>& responses, Shard& shard) {
+std::vector<size_t> Candidates(const Prompt& prompt, const std::vector<Response>& responses,
+                               Shard& shard) {
   std::vector<size_t> candidates;
   for (size_t s = 0; s < responses.size(); ++s) {
     if (!responses[s].ended || responses[s].text.empty()) {
@@ -76,16 +82,18 @@ std::vector<size_t> Candidates(const Prompt& prompt, const std::vector<Response>
       shard.statistics["samples_neither_yes_nor_no"] += 1;
       continue;
     }
-    const bool repeated = std::any_of(candidates.begin(), candidates.end(),
-                                      [&](size_t other) { return responses[other].text == responses[s].text; });
+    const bool repeated = std::any_of(candidates.begin(), candidates.end(), [&](size_t other) {
+      return responses[other].text == responses[s].text;
+    });
     if (!repeated) candidates.push_back(s);
   }
   return candidates;
 }
 
 // The best candidate against the worst; the first of equals.
-void AddPair(const Prompt& prompt, const std::vector<Response>& responses, const std::vector<double>& scores,
-             const std::vector<double>* oracle, const std::string& annotator, Shard& shard) {
+void AddPair(const Prompt& prompt, const std::vector<Response>& responses,
+             const std::vector<double>& scores, const std::vector<double>* oracle,
+             const std::string& annotator, Shard& shard) {
   const std::vector<size_t> candidates = Candidates(prompt, responses, shard);
   shard.statistics[absl::StrCat("prompts.", prompt.kind)] += 1;
   if (candidates.size() < 2) {
@@ -129,7 +137,9 @@ void AddPair(const Prompt& prompt, const std::vector<Response>& responses, const
   shard.statistics[absl::StrCat("records.", prompt.kind)] += 1;
   if (oracle != nullptr) {
     const double difference = (*oracle)[best] - (*oracle)[worst];
-    const absl::string_view name = difference > 0 ? "oracle_agrees." : difference < 0 ? "oracle_disagrees." : "oracle_ties.";
+    const absl::string_view name = difference > 0   ? "oracle_agrees."
+                                   : difference < 0 ? "oracle_disagrees."
+                                                    : "oracle_ties.";
     shard.statistics[absl::StrCat(name, prompt.kind)] += 1;
   }
 }
@@ -164,15 +174,21 @@ class WorldPairs : public Builder {
   std::string name() const override { return "world_pairs"; }
   int64_t version() const override { return 1; }
   std::string description() const override {
-    return "Preference pairs about new pictures of the procedural world. The model answers every prompt several times; an "
-           "annotator scores its answers; the best stands against the worst, ties are dropped. Prompts: one caption, and "
-           "yes/no questions about present and absent objects, kept where the model gave both answers.";
+    return "Preference pairs about new pictures of the procedural world. The model answers every "
+           "prompt several times; an "
+           "annotator scores its answers; the best stands against the worst, ties are dropped. "
+           "Prompts: one caption, and "
+           "yes/no questions about present and absent objects, kept where the model gave both "
+           "answers.";
   }
   std::vector<std::string> inputs() const override { return {"model"}; }
   nlohmann::json defaults() const override {
-    return {{"preset", "hard"},           {"images", 2000},
-            {"samples", 4},               {"temperature", 1.0},
-            {"questions_per_answer", 3},  {"annotator", std::string(kOracle)},
+    return {{"preset", "hard"},
+            {"images", 2000},
+            {"samples", 4},
+            {"temperature", 1.0},
+            {"questions_per_answer", 3},
+            {"annotator", std::string(kOracle)},
             {"annotator_config", nlohmann::json::object()}};
   }
 
@@ -186,13 +202,14 @@ class WorldPairs : public Builder {
 
  private:
   absl::StatusOr<Settings> ReadSettings(const nlohmann::json& resolved) const;
-  absl::StatusOr<Shard> MakeShard(const Settings& settings, uint64_t seed, int64_t begin, int64_t end, Responder& model,
-                                  Annotator& annotator) const;
+  absl::StatusOr<Shard> MakeShard(const Settings& settings, uint64_t seed, int64_t begin,
+                                  int64_t end, Responder& model, Annotator& annotator) const;
 };
 
 absl::StatusOr<Settings> WorldPairs::ReadSettings(const nlohmann::json& resolved) const {
   Settings settings;
-  ALIDADE_ASSIGN_OR_RETURN(settings.preset, FindWorldPreset(resolved["preset"].get<std::string>()), name(), ": config: preset");
+  ALIDADE_ASSIGN_OR_RETURN(settings.preset, FindWorldPreset(resolved["preset"].get<std::string>()),
+                           name(), ": config: preset");
   auto read = [&](absl::string_view field, int64_t low, int64_t high, int64_t& value) {
     value = resolved[std::string(field)].get<int64_t>();
     if (value >= low && value <= high) return absl::OkStatus();
@@ -201,18 +218,21 @@ absl::StatusOr<Settings> WorldPairs::ReadSettings(const nlohmann::json& resolved
   };
   ALIDADE_RETURN_IF_ERROR(read("images", 1, kMaxImages, settings.images));
   ALIDADE_RETURN_IF_ERROR(read("samples", 2, kMaxSamples, settings.samples));
-  ALIDADE_RETURN_IF_ERROR(read("questions_per_answer", 0, kWorldMinObjects, settings.questions_per_answer));
+  ALIDADE_RETURN_IF_ERROR(
+      read("questions_per_answer", 0, kWorldMinObjects, settings.questions_per_answer));
   settings.temperature = resolved["temperature"].get<double>();
   if (!(settings.temperature > 0) || !std::isfinite(settings.temperature)) {
-    return absl::InvalidArgumentError(absl::StrCat(name(), ": config: temperature: expected > 0, got ", settings.temperature));
+    return absl::InvalidArgumentError(
+        absl::StrCat(name(), ": config: temperature: expected > 0, got ", settings.temperature));
   }
   settings.annotator = resolved["annotator"].get<std::string>();
   settings.annotator_config = resolved["annotator_config"];
   return settings;
 }
 
-absl::StatusOr<Shard> WorldPairs::MakeShard(const Settings& settings, uint64_t seed, int64_t begin, int64_t end,
-                                            Responder& model, Annotator& annotator) const {
+absl::StatusOr<Shard> WorldPairs::MakeShard(const Settings& settings, uint64_t seed, int64_t begin,
+                                            int64_t end, Responder& model,
+                                            Annotator& annotator) const {
   Shard shard;
   ShardImages images;
   std::vector<Prompt> prompts;
@@ -233,7 +253,8 @@ absl::StatusOr<Shard> WorldPairs::MakeShard(const Settings& settings, uint64_t s
     ALIDADE_ASSIGN_OR_RETURN(oracle, MakeOracle()->Score(images, prompts, responses));
   }
   for (size_t i = 0; i < prompts.size(); ++i) {
-    AddPair(prompts[i], responses[i], scores[i], oracle.empty() ? nullptr : &oracle[i], annotator.name(), shard);
+    AddPair(prompts[i], responses[i], scores[i], oracle.empty() ? nullptr : &oracle[i],
+            annotator.name(), shard);
   }
   return shard;
 }
@@ -251,16 +272,21 @@ absl::Status WorldPairs::Build(const BuildRequest& request) const {
   card.seed = static_cast<int64_t>(request.seed);
   card.description = description();
   if (!PathExists(model_folder)) {
-    return absl::NotFoundError(absl::StrCat(name(), ": inputs: model: expected a model folder, got no such folder: ", model_folder));
+    return absl::NotFoundError(absl::StrCat(
+        name(), ": inputs: model: expected a model folder, got no such folder: ", model_folder));
   }
-  ALIDADE_ASSIGN_OR_RETURN(card.inputs["model"], FolderDigest(model_folder), name(), ": inputs: model");
+  ALIDADE_ASSIGN_OR_RETURN(card.inputs["model"], FolderDigest(model_folder), name(),
+                           ": inputs: model");
   const int64_t num_shards = (settings.images + kShardImages - 1) / kShardImages;
 
-  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<Responder> model, LoadModelResponder(model_folder), name());
+  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<Responder> model, LoadModelResponder(model_folder),
+                           name());
   ALIDADE_ASSIGN_OR_RETURN(
       const std::unique_ptr<Annotator> annotator,
-      MakeAnnotator(settings.annotator, {settings.annotator_config, model.get(), request.seed}), name(), ": config");
-  ALIDADE_ASSIGN_OR_RETURN(DatasetWriter writer, DatasetWriter::Start(request.folder, std::move(card), num_shards));
+      MakeAnnotator(settings.annotator, {settings.annotator_config, model.get(), request.seed}),
+      name(), ": config");
+  ALIDADE_ASSIGN_OR_RETURN(DatasetWriter writer,
+                           DatasetWriter::Start(request.folder, std::move(card), num_shards));
   if (writer.finished()) return absl::OkStatus();
   ALIDADE_ASSIGN_OR_RETURN(auto processor, WorldProcessorFiles(request.folder));
   writer.AddFiles(std::move(processor));
