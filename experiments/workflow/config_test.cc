@@ -169,7 +169,7 @@ TEST(OverrideTest, ErrorsNameTheOverride) {
   ExperimentFile file = MustParse(kGraph);
   EXPECT_THAT(file.Override("sft.loop.step=9", "--set"),
               Invalid("--set sft.loop.step=9: expected a field of LoopConfig, got \"step\"; did you mean \"steps\"?"));
-  EXPECT_THAT(file.Override("stf.train.loop.steps=9", "--set"), Invalid("did you mean \"sft\"?"));
+  EXPECT_THAT(file.Override("sftt.loop.steps=9", "--set"), Invalid("did you mean \"sft\"?"));
   EXPECT_THAT(file.Override("sft.loop.steps=many", "--set"), Invalid("of type int64, got \"many\""));
   EXPECT_THAT(file.Override("sft.loop.steps=1 epochs: 2", "--set"), Invalid("expected one value"));
   EXPECT_THAT(file.Override("seeds=4", "--set"), Invalid("expected a list"));
@@ -192,7 +192,7 @@ TEST(OverrideTest, SmokeSizesAreOverridesOfTheFile) {
   EXPECT_EQ(file.experiment().stage(1).sft().loop().steps(), 2);
   EXPECT_EQ(file.experiment().smoke_size(), 0);
   ExperimentFile wrong = MustParse(Replaced(kGraph, "smoke: \"sft.loop", "smoke: \"sft.lop"));
-  EXPECT_THAT(wrong.ApplySmoke(), Invalid("toy.textproto:26:1: smoke: sft.lop.steps=2: expected a field of SftConfig"));
+  EXPECT_THAT(wrong.ApplySmoke(), Invalid("toy.textproto:25:1: smoke: sft.lop.steps=2: expected a field of SftConfig"));
 }
 
 // The command line does not grow: a setting belongs into the experiment's file, where it is hashed and recorded.

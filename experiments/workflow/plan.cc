@@ -208,13 +208,6 @@ std::string FolderName(const PlannedStage& call) {
 
 }  // namespace
 
-const StageKind* FindKind(const StageKinds& kinds, const std::string& name) {
-  for (const auto& kind : kinds) {
-    if (kind->name() == name) return kind.get();
-  }
-  return nullptr;
-}
-
 absl::Status ResolveAndCheck(ExperimentFile& file, const StageKinds& kinds) {
   ALIDADE_RETURN_IF_ERROR(CheckTop(file));
   ALIDADE_ASSIGN_OR_RETURN(const Graph graph, MakeGraph(file));

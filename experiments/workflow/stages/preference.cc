@@ -69,7 +69,6 @@ class PreferenceStage : public StageKind {
     ALIDADE_ASSIGN_OR_RETURN(const auto resolved, ResolveHyperparameters(file, index, (*objective)->signature()));
     trainers::PreferenceConfig* config = file.experiment().mutable_stage(index)->mutable_preference();
     config->mutable_hyperparameter()->Assign(resolved.begin(), resolved.end());
-    ResolveLoop(*config->mutable_loop());
     return absl::OkStatus();
   }
 

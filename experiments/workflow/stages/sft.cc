@@ -18,10 +18,7 @@ class SftStage : public StageKind {
 
   std::string name() const override { return "sft"; }
 
-  absl::Status Resolve(ExperimentFile& file, int index) const override {
-    ResolveLoop(*file.experiment().mutable_stage(index)->mutable_sft()->mutable_loop());
-    return absl::OkStatus();
-  }
+  absl::Status Resolve(ExperimentFile&, int) const override { return absl::OkStatus(); }
 
   absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int> needs) const override {
     const trainers::SftConfig& config = file.experiment().stage(index).sft();

@@ -5,16 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "experiments/workflow/config.h"
-#include "trainers/core/training.pb.h"
-
 namespace alidade::experiments {
-
-// The schema's default for the end of the decay says nothing where nothing decays.
-inline void ResolveLoop(trainers::LoopConfig& loop) {
-  if (loop.schedule().decay() == trainers::ScheduleConfig::CONSTANT) loop.mutable_schedule()->clear_floor();
-}
 
 // The weights and what they need to be used; logs and times are not results.
 inline std::vector<std::string> TrainedResults() {

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# A run that is killed at random moments and started again ends in the same bits as one that was left alone.
+# kill_resume_test.sh RUNNER CONFIG [KILLS [SEED]]
+set -euo pipefail
+runner=$1 config=$2 kills=${3:-10} seed=${4:-1}
+folder=${TEST_TMPDIR:-$(mktemp -d)}
+a=$folder/undisturbed b=$folder/killed
+RANDOM=$seed
+
+started=$(date +%s%N)
+"$runner" --config="$config" --out="$a" --smoke >"$folder/undisturbed.log" 2>&1 || { cat "$folder/undisturbed.log"; exit 1; }
+duration_ms=$((($(date +%s%N) - started) / 1000000))
+echo "undisturbed run: $duration_ms ms"
+
+# The kills are spread over the run's work: each start gets to work for a random time, on average a tenth of the run.
+killed=0
+for ((i = 1; i <= kills; i++)); do
+  "$runner" --config="$config" --out="$b" --smoke >>"$folder/killed.log" 2>&1 &
+  pid=$!
+  wait_ms=$((RANDOM * 2 * duration_ms / (32768 * (kills + 1))))
+  sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
+  if kill -9 "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
+  wait "$pid" 2>/dev/null || true
+  echo "kill $i after $wait_ms ms: $(ls "$b/stages" 2>/dev/null | grep -vc '\.tmp$' || true) stages finished"
+done
+if [ "$killed" -lt "$kills" ]; then
+  echo "expected $kills kills of a running process, got $killed" >&2
+  exit 1
+fi
+"$runner" --config="$config" --out="$b" --smoke >>"$folder/killed.log" 2>&1 || { tail -n 50 "$folder/killed.log"; exit 1; }
+
+bad=0
+compared=0
+stages_a=$(ls "$a/stages")
+stages_b=$(ls "$b/stages")
+if [ "$stages_a" != "$stages_b" ]; then
+  echo "expected the same stage folders, got:" >&2
+  diff <(echo "$stages_a") <(echo "$stages_b") >&2 || true
+  bad=1
+fi
+while read -r file; do
+  compared=$((compared + 1))
+  if ! cmp "$a/$file" "$b/$file"; then bad=1; fi
+done < <(cd "$a" && { echo results.json; find stages -name '*.safetensors' -o -name '*.jsonl' -o -name DONE -o -name '*.png' -o -name results.json; } | sort)
+models=$(find "$a/stages" -name model.safetensors | wc -l)
+if [ "$models" -lt 6 ]; then
+  echo "expected the weights of six models, got $models" >&2
+  bad=1
+fi
+[ "$bad" = 0 ] && echo "$compared files are equal bit by bit, $models of them weights"
+exit $bad
