@@ -49,6 +49,7 @@ absl::Status ValidateLoop(const LoopConfig& config, absl::string_view field) {
     return Wrong(field, "clip_norm", "> 0", config.clip_norm());
   }
   if (config.accumulation() < 1) return Wrong(field, "accumulation", ">= 1", config.accumulation());
+  if (config.shards() < 1) return Wrong(field, "shards", ">= 1", config.shards());
   if (config.checkpoint_every() < 1) return Wrong(field, "checkpoint_every", ">= 1", config.checkpoint_every());
   if (config.log_every() < 1) return Wrong(field, "log_every", ">= 1", config.log_every());
   switch (config.length_case()) {

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +17,7 @@
 #include "common/files/files.h"
 #include "common/progress/progress.h"
 #include "common/status/status.h"
+#include "common/tensor/fence.h"
 #include "nlohmann/json.hpp"
 #include "trainers/core/adamw.h"
 #include "trainers/core/checkpoint.h"
@@ -23,6 +25,7 @@
 #include "trainers/core/metrics_log.h"
 #include "trainers/core/random_streams.h"
 #include "trainers/core/schedule.h"
+#include "trainers/core/workers.h"
 
 namespace alidade::trainers {
 namespace {
@@ -35,6 +38,39 @@ struct StepResult {
   Scalars scalars;  // all that is logged
 };
 
+// One micro-batch on its way through a thread.
+struct Part {
+  MicroBatch batch;
+  absl::Status status;
+  double loss = 0;
+  std::vector<Metric> metrics;
+  std::vector<at::Tensor> gradients;  // per parameter; undefined where the loss does not depend on it
+};
+
+// Sums of what the parts of a step report.
+struct StepSums {
+  struct Sum {
+    double value = 0, weight = 0;
+  };
+  double loss = 0;
+  std::vector<std::string> names;  // in the order of first mention
+  std::map<std::string, Sum> metrics;
+
+  void Add(const Part& part) {
+    loss += part.loss;
+    for (const Metric& metric : part.metrics) {
+      if (!metrics.count(metric.name)) names.push_back(metric.name);
+      metrics[metric.name].value += metric.value * metric.weight;
+      metrics[metric.name].weight += metric.weight;
+    }
+  }
+  Scalars Means() const {
+    Scalars means;
+    for (const std::string& name : names) means.emplace_back(name, metrics.at(name).value / metrics.at(name).weight);
+    return means;
+  }
+};
+
 class Trainer {
  public:
   Trainer(Stage& stage, const LoopConfig& config, RunFolder& folder)
@@ -43,7 +79,10 @@ class Trainer {
         folder_(folder),
         order_(folder.seed(), stage.groups()),
         streams_(folder.seed()),
-        optimizer_(config.optimizer(), stage.parameters()) {}
+        optimizer_(config.optimizer(), stage.parameters()),
+        workers_(config.shards()) {
+    for (const auto& [name, tensor] : stage.parameters()) parameters_.push_back(tensor);
+  }
 
   absl::StatusOr<RunSummary> Run(const RunOptions& options);
 
@@ -52,7 +91,10 @@ class Trainer {
   int64_t NumSteps() const;
   absl::Status Restore();
   absl::StatusOr<StepResult> Step(int64_t step);
-  absl::Status Accumulate(int64_t step, double* loss, Scalars* metrics);
+  absl::Status Accumulate(int64_t step, StepSums& sums);
+  std::vector<Part> Split(int64_t step);
+  void Compute(Part& part);
+  void AddGradients(const Part& part);
   absl::Status Save(int64_t step, double loss);
   absl::Status ExportModel();
   absl::Status CheckFinite(int64_t step, absl::string_view what, double value) const;
@@ -63,6 +105,8 @@ class Trainer {
   DataOrder order_;
   RandomStreams streams_;
   AdamW optimizer_;
+  Workers workers_;
+  std::vector<at::Tensor> parameters_;
   std::unique_ptr<MetricsLog> metrics_;
   int64_t num_steps_ = 0;
   int64_t first_step_ = 0;  // steps done before this call
@@ -70,11 +114,14 @@ class Trainer {
 };
 
 absl::Status Trainer::CheckSetup() const {
-  if (config_.accumulation() > 1) ALIDADE_RETURN_IF_ERROR(stage_.CheckAccumulation(), "loop.accumulation");
+  const int64_t parts = config_.accumulation() * config_.shards();
+  if (parts > 1) {
+    ALIDADE_RETURN_IF_ERROR(stage_.CheckSplit(), config_.accumulation() > 1 ? "loop.accumulation" : "loop.shards");
+  }
   for (const DataGroup& group : order_.groups()) {
-    if (group.batch_size >= config_.accumulation()) continue;
-    return absl::InvalidArgumentError(absl::StrCat("loop.accumulation: expected at most the batch size ", group.batch_size,
-                                                   " of ", group.name, ", got ", config_.accumulation()));
+    if (group.batch_size >= parts) continue;
+    return absl::InvalidArgumentError(absl::StrCat("loop.accumulation * loop.shards: expected at most the batch size ",
+                                                   group.batch_size, " of ", group.name, ", got ", parts));
   }
   return absl::OkStatus();
 }
@@ -123,41 +170,68 @@ absl::Status Trainer::CheckFinite(int64_t step, absl::string_view what, double v
                    folder_.CheckpointFolder()));
 }
 
-// Leaves the gradients of the whole step in the parameters.
-absl::Status Trainer::Accumulate(int64_t step, double* loss, Scalars* metrics) {
-  struct Sum {
-    double value = 0, weight = 0;
-  };
-  std::vector<std::string> names;
-  std::map<std::string, Sum> sums;
-  MicroBatch batch;
-  batch.step = step;
-  const int64_t num_groups = static_cast<int64_t>(order_.groups().size());
-  for (int64_t group = 0; group < num_groups; ++group) batch.step_rows.push_back(order_.Rows(group, step));
-  for (int64_t micro = 0; micro < config_.accumulation(); ++micro) {
-    batch.rows.clear();
-    for (const std::vector<int64_t>& rows : batch.step_rows) {
+// All parts of a step: accumulation times shards of them.
+std::vector<Part> Trainer::Split(int64_t step) {
+  std::vector<Part> parts(config_.accumulation() * config_.shards());
+  std::vector<std::vector<int64_t>> step_rows;
+  const int64_t num_groups = static_cast<int64_t>(order_.groups().size()), num_parts = static_cast<int64_t>(parts.size());
+  for (int64_t group = 0; group < num_groups; ++group) step_rows.push_back(order_.Rows(group, step));
+  for (int64_t i = 0; i < num_parts; ++i) {
+    parts[i].batch.step = step;
+    parts[i].batch.step_rows = step_rows;
+    for (const std::vector<int64_t>& rows : step_rows) {
       const int64_t size = static_cast<int64_t>(rows.size());
-      batch.rows.emplace_back(rows.begin() + size * micro / config_.accumulation(),
-                              rows.begin() + size * (micro + 1) / config_.accumulation());
-    }
-    ALIDADE_ASSIGN_OR_RETURN(const MicroBatchOutput output, stage_.Compute(batch, streams_), "step ", step + 1);
-    output.loss.backward();
-    *loss += output.loss.item<double>();
-    for (const Metric& metric : output.metrics) {
-      if (!sums.count(metric.name)) names.push_back(metric.name);
-      sums[metric.name].value += metric.value * metric.weight;
-      sums[metric.name].weight += metric.weight;
+      parts[i].batch.rows.emplace_back(rows.begin() + size * i / num_parts, rows.begin() + size * (i + 1) / num_parts);
     }
   }
-  for (const std::string& name : names) metrics->emplace_back(name, sums[name].value / sums[name].weight);
+  return parts;
+}
+
+void Trainer::Compute(Part& part) {
+  part.status = FenceTorch(absl::StrCat("step ", part.batch.step + 1), [&]() -> absl::Status {
+    ALIDADE_ASSIGN_OR_RETURN(MicroBatchOutput output, stage_.Compute(part.batch, streams_), "step ", part.batch.step + 1);
+    part.loss = output.loss.item<double>();
+    part.metrics = std::move(output.metrics);
+    part.gradients = torch::autograd::grad({output.loss}, parameters_, /*grad_outputs=*/{}, /*retain_graph=*/false,
+                                           /*create_graph=*/false, /*allow_unused=*/true);
+    return absl::OkStatus();
+  });
+}
+
+void Trainer::AddGradients(const Part& part) {
+  c10::NoGradGuard no_grad;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const at::Tensor& gradient = part.gradients[i];
+    if (!gradient.defined()) continue;
+    if (parameters_[i].grad().defined()) {
+      parameters_[i].mutable_grad().add_(gradient);
+    } else {
+      parameters_[i].mutable_grad() = gradient.contiguous();
+    }
+  }
+}
+
+// Leaves the gradients of the whole step in the parameters. Parts are added in their order, whichever is ready first.
+absl::Status Trainer::Accumulate(int64_t step, StepSums& sums) {
+  std::vector<Part> parts = Split(step);
+  for (int64_t micro = 0; micro < config_.accumulation(); ++micro) {
+    const int64_t begin = micro * config_.shards();
+    workers_.Run([&](int64_t shard) { Compute(parts[begin + shard]); });
+    for (int64_t i = begin; i < begin + config_.shards(); ++i) {
+      ALIDADE_RETURN_IF_ERROR(parts[i].status);
+      AddGradients(parts[i]);
+      sums.Add(parts[i]);
+      parts[i].gradients.clear();
+    }
+  }
   return absl::OkStatus();
 }
 
 absl::StatusOr<StepResult> Trainer::Step(int64_t step) {
+  StepSums sums;
+  ALIDADE_RETURN_IF_ERROR(Accumulate(step, sums));
   StepResult result;
-  Scalars metrics;
-  ALIDADE_RETURN_IF_ERROR(Accumulate(step, &result.loss, &metrics));
+  result.loss = sums.loss;
   ALIDADE_RETURN_IF_ERROR(CheckFinite(step, "loss", result.loss));
   const double norm = optimizer_.GradientNorm();
   ALIDADE_RETURN_IF_ERROR(CheckFinite(step, "gradient norm", norm));
@@ -167,6 +241,7 @@ absl::StatusOr<StepResult> Trainer::Step(int64_t step) {
   const double rate = LearningRate(config_.schedule(), config_.optimizer().learning_rate(), step, num_steps_);
   ALIDADE_RETURN_IF_ERROR(optimizer_.Step(rate));
   result.scalars = {{"loss", result.loss}, {"learning_rate", rate}, {"gradient_norm", norm}};
+  const Scalars metrics = sums.Means();
   result.scalars.insert(result.scalars.end(), metrics.begin(), metrics.end());
   return result;
 }

@@ -1,5 +1,5 @@
 // The training loop. A stage says what a micro-batch costs; everything else happens here: data order, accumulation,
-// clipping, optimiser, learning rate, curves, checkpoints, going on after an interruption.
+// threads, clipping, optimiser, learning rate, curves, checkpoints, going on after an interruption.
 #ifndef ALIDADE_TRAINERS_CORE_LOOP_H_
 #define ALIDADE_TRAINERS_CORE_LOOP_H_
 
@@ -12,7 +12,7 @@
 namespace alidade::trainers {
 
 // Trains to the end, from the newest checkpoint in `folder` if there is one, and ends in the same bits in both cases (on
-// one machine with one number of threads). Leaves model/, metrics.jsonl, events/ and summary.json.
+// one machine; with loop.shards = 1 also with one number of threads). Leaves model/, metrics.jsonl, events/ and summary.json.
 //
 // Logged beside the stage's metrics: loss, learning_rate, gradient_norm (before clipping).
 //

@@ -192,7 +192,7 @@ TEST(LoopTest, AccumulationEqualsTheBigBatch) {
   EXPECT_EQ(a["calls"].item<int64_t>() * 3, b["calls"].item<int64_t>());
   request.config = Loop("accumulation: 9");
   EXPECT_THAT(RunToy(TempFolder(), request),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation: expected at most the batch size 8")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation * loop.shards: expected at most the batch size 8 of rows, got 9")));
 }
 
 TEST(LoopTest, EpochsRoundUpToWholeSteps) {

@@ -16,7 +16,9 @@ class RandomStreams {
  public:
   explicit RandomStreams(uint64_t seed) : seed_(seed) {}
 
-  // The stream of that name; it starts at its beginning when first asked for.
+  // A fresh stream of that name, which belongs to the caller. Safe in several threads.
+  RandomStream At(const std::string& name) const { return RandomStream(seed_, name); }
+  // The stream of that name, which goes on where it was left; it starts at its beginning when first asked for.
   RandomStream& Get(const std::string& name);
 
   // {"<name>": "<state>", ...}.

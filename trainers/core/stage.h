@@ -45,10 +45,11 @@ class Stage {
   // The record groups in a fixed order; the first one defines the epoch.
   virtual std::vector<DataGroup> groups() const = 0;
   // Whether a step may be computed in several micro-batches with the same result. An error says why not.
-  virtual absl::Status CheckAccumulation() const { return absl::OkStatus(); }
+  virtual absl::Status CheckSplit() const { return absl::OkStatus(); }
   // Trained leaves, by name. The optimiser changes them in place.
   virtual NamedTensors parameters() const = 0;
-  // Cost of a micro-batch. May throw what LibTorch throws; the loop fences it.
+  // Cost of a micro-batch. May throw what LibTorch throws; the loop fences it. With loop.shards > 1 several threads call
+  // this at a time; then streams.At() may be used and streams.Get() may not.
   virtual absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch, RandomStreams& streams) = 0;
   // What the objective carries from step to step, empty if nothing.
   virtual NamedTensors State() const { return {}; }

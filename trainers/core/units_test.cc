@@ -141,6 +141,7 @@ TEST(ConfigTest, LoopErrorsNameFieldExpectedAndGot) {
       {"epochs: -1", "loop.epochs: expected > 0, got -1"},
       {"steps: 1 clip_norm: 0", "loop.clip_norm: expected > 0, got 0"},
       {"steps: 1 accumulation: 0", "loop.accumulation: expected >= 1, got 0"},
+      {"steps: 1 shards: 0", "loop.shards: expected >= 1, got 0"},
       {"steps: 1 checkpoint_every: 0", "loop.checkpoint_every: expected >= 1, got 0"},
       {"steps: 1 log_every: -3", "loop.log_every: expected >= 1, got -3"},
       {"steps: 1 optimizer { learning_rate: -0.1 }", "loop.optimizer.learning_rate: expected > 0, got -0.1"},

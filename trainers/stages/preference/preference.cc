@@ -50,7 +50,7 @@ class PreferenceStage : public Stage {
   std::vector<DataGroup> groups() const override { return setup_.data.groups; }
   NamedTensors parameters() const override { return setup_.trained; }
   absl::Status Export(const std::string& folder) const override { return SaveModelFolder(*setup_.policy, folder); }
-  absl::Status CheckAccumulation() const override {
+  absl::Status CheckSplit() const override {
     return CheckMeanOverRows(*setup_.objective, setup_.hyperparameters);
   }
   absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch, RandomStreams& streams) override;
@@ -58,14 +58,14 @@ class PreferenceStage : public Stage {
  private:
   // Pairs of one group in one micro-batch.
   struct GroupBatch {
-    int64_t group = 0;
+    int64_t step = 0, group = 0;
     std::vector<const PairExample*> pairs;
     std::vector<int64_t> rows;           // their rows in the group
     std::vector<int64_t> images;         // different images
     std::vector<int64_t> image_of_pair;  // index into images
   };
 
-  GroupBatch MakeBatch(int64_t group, const std::vector<int64_t>& rows) const;
+  GroupBatch MakeBatch(int64_t step, int64_t group, const std::vector<int64_t>& rows) const;
   // Features [B, P, H] of the pairs' images as the pass sees them.
   absl::StatusOr<at::Tensor> Features(const ForwardPass& pass, const models::Mllm& model, const GroupBatch& batch,
                                       RandomStreams& streams);
@@ -76,8 +76,10 @@ class PreferenceStage : public Stage {
   Setup setup_;
 };
 
-PreferenceStage::GroupBatch PreferenceStage::MakeBatch(int64_t group, const std::vector<int64_t>& rows) const {
+PreferenceStage::GroupBatch PreferenceStage::MakeBatch(int64_t step, int64_t group,
+                                                       const std::vector<int64_t>& rows) const {
   GroupBatch batch;
+  batch.step = step;
   batch.group = group;
   batch.rows = rows;
   absl::flat_hash_map<int64_t, int64_t> place;
@@ -93,15 +95,19 @@ PreferenceStage::GroupBatch PreferenceStage::MakeBatch(int64_t group, const std:
 
 absl::StatusOr<at::Tensor> PreferenceStage::Features(const ForwardPass& pass, const models::Mllm& model,
                                                      const GroupBatch& batch, RandomStreams& streams) {
-  ALIDADE_ASSIGN_OR_RETURN(at::Tensor pixels, setup_.data.images->Pixels(batch.images));
-  const at::Tensor image_of_pair = at::tensor(batch.image_of_pair, at::kLong);
-  if (pass.maker == nullptr) return model.EncodeImages(pixels).index_select(0, image_of_pair);
-  // Every pair has its own view, and so have the models: the published crop is drawn anew in every forward pass. One
-  // stream per group, so that micro-batches draw what the whole batch would.
-  pixels = pixels.index_select(0, image_of_pair);
-  RandomStream& stream =
-      streams.Get(absl::StrCat("view/", setup_.data.groups[batch.group].name, "/", pass.model, "/", pass.view));
-  return model.EncodeImages(pass.maker->make(pixels, stream));
+  ALIDADE_ASSIGN_OR_RETURN(const at::Tensor pixels, setup_.data.images->Pixels(batch.images));
+  if (pass.maker == nullptr) {
+    return model.EncodeImages(pixels).index_select(0, at::tensor(batch.image_of_pair, at::kLong));
+  }
+  // Every pair has its own view in every step, and so have the models: the published crop is drawn anew in every forward
+  // pass. A stream per pair, so that parts of a batch see what the whole would.
+  std::vector<at::Tensor> views;
+  for (size_t i = 0; i < batch.rows.size(); ++i) {
+    RandomStream stream = streams.At(absl::StrCat("view/", setup_.data.groups[batch.group].name, "/", pass.model, "/",
+                                                  pass.view, "/", batch.step, "/", batch.rows[i]));
+    views.push_back(pass.maker->make(pixels.narrow(0, batch.image_of_pair[i], 1), stream));
+  }
+  return model.EncodeImages(at::cat(views));
 }
 
 absl::Status PreferenceStage::RunPass(const ForwardPass& pass, const GroupBatch& batch, RandomStreams& streams,
@@ -143,7 +149,7 @@ absl::StatusOr<MicroBatchOutput> PreferenceStage::Compute(const MicroBatch& batc
   MicroBatchOutput output;
   for (size_t group = 0; group < batch.rows.size(); ++group) {
     const std::string& name = setup_.data.groups[group].name;
-    const GroupBatch pairs = MakeBatch(static_cast<int64_t>(group), batch.rows[group]);
+    const GroupBatch pairs = MakeBatch(batch.step, static_cast<int64_t>(group), batch.rows[group]);
     runtime::ObjectiveInputs inputs;
     inputs.hyperparameters = setup_.hyperparameters;
     for (const ForwardPass& pass : setup_.passes) {

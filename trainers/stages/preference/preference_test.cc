@@ -201,6 +201,10 @@ TEST(PreferenceTest, AccumulationEqualsTheBigBatchOrIsRefused) {
   ALIDADE_ASSERT_OK(RunPreference(Config(accumulation), Inputs(), parts, 1, ViewedMarginObjective(), Quiet()));
   EXPECT_LT(RelativeError(Curve(parts, "loss"), Curve(whole, "loss")), 1e-5);
   EXPECT_LT(RelativeError(Curve(parts, "captions/margin"), Curve(whole, "captions/margin")), 1e-4);
+  const std::string shards = TempFolder();
+  ALIDADE_ASSERT_OK(
+      RunPreference(Config("loop { steps: 3 shards: 2 }"), Inputs(), shards, 1, ViewedMarginObjective(), Quiet()));
+  EXPECT_EQ(Curve(shards, "loss"), Curve(parts, "loss"));  // the same parts, only at the same time
   const PreferenceInputs inputs{Inputs().model, "", Inputs().pairs};
   EXPECT_THAT(RunPreference(Config(accumulation), inputs, TempFolder(), 1, CoupledObjective(), Quiet()),
               StatusIs(absl::StatusCode::kInvalidArgument,

@@ -160,6 +160,22 @@ TEST(SftTest, AccumulationEqualsTheBigBatch) {
   EXPECT_LT(RelativeError(LossCurve(parts), LossCurve(whole)), 1e-5);
 }
 
+TEST(SftTest, ShardsGiveTheSameCurveAndTheSameBitsEveryTime) {
+  const std::string whole = TempFolder(), first = TempFolder(), second = TempFolder();
+  SftConfig config = Config(kInstructions);
+  ALIDADE_ASSERT_OK(RunSft(config, {"", Instructions()}, whole, 1, Quiet()));
+  config.mutable_loop()->set_shards(3);
+  config.mutable_instructions()->set_batch_size(4);
+  ALIDADE_ASSERT_OK(RunSft(config, {"", Instructions()}, first, 1, Quiet()));
+  EXPECT_THAT(RunSft(config, {"", Instructions()}, second, 1, Quiet(6)), StatusIs(absl::StatusCode::kCancelled));
+  ALIDADE_ASSERT_OK(RunSft(config, {"", Instructions()}, second, 1, Quiet()));
+  EXPECT_EQ(Weights(first), Weights(second));
+  EXPECT_LT(RelativeError(LossCurve(first), LossCurve(whole)), kCurveTolerance);
+  config.mutable_loop()->set_accumulation(2);
+  EXPECT_THAT(RunSft(config, {"", Instructions()}, TempFolder(), 1, Quiet()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation * loop.shards")));
+}
+
 TEST(SftTest, ChosenResponsesOfPairsStartFromAModel) {
   const std::string model = JoinPath(TempFolder(), "model"), out = TempFolder();
   ALIDADE_ASSERT_OK(WritePreset("tiny_world", 1, model));
