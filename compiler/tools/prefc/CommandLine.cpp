@@ -59,6 +59,14 @@ absl::StatusOr<int64_t> CommandLine::getInteger(const std::string &flag, int64_t
   return value;
 }
 
+absl::StatusOr<bool> CommandLine::headIsTrained() const {
+  const std::string head = get("head", "trained");
+  if (head != "trained" && head != "frozen") {
+    return absl::InvalidArgumentError(absl::StrCat("--head: expected trained or frozen, got '", head, "'"));
+  }
+  return head == "trained";
+}
+
 absl::StatusOr<std::map<std::string, double>> CommandLine::getNumbers(const std::string &flag) const {
   std::map<std::string, double> numbers;
   for (const std::string &pair : all(flag)) {

@@ -33,6 +33,8 @@ class CommandLine {
   std::string get(const std::string &flag, const std::string &fallback = "") const;
   // Errors: not a number (integer) of at least `least`.
   absl::StatusOr<int64_t> getInteger(const std::string &flag, int64_t fallback, int64_t least) const;
+  // --head=trained (the default) or --head=frozen.
+  absl::StatusOr<bool> headIsTrained() const;
   // "name=value" pairs of a repeated flag, values as numbers.
   absl::StatusOr<std::map<std::string, double>> getNumbers(const std::string &flag) const;
 

@@ -36,10 +36,10 @@ absl::Status explainCommand(const std::vector<std::string> &args) {
                            CommandLine::parse(args, {{"rows", true},
                                                      {"tokens", true},
                                                      {"hidden", true},
-                                                     {"vocabulary", true},
-                                                     {"frozen_head", false},
+                                                     {"vocab", true},
+                                                     {"head", true},
                                                      {"schedule", true},
-                                                     {"memory_budget", true},
+                                                     {"budget", true},
                                                      {"chunk_tokens", true},
                                                      {"steps", false},
                                                      {"objectives", true}}));
@@ -49,11 +49,11 @@ absl::Status explainCommand(const std::vector<std::string> &args) {
   ALIDADE_ASSIGN_OR_RETURN(const int64_t tokens, line.getInteger("tokens", 128, 0));
   schedule::HeadShape head;
   ALIDADE_ASSIGN_OR_RETURN(head.hidden, line.getInteger("hidden", 4096, 1));
-  ALIDADE_ASSIGN_OR_RETURN(head.vocabulary, line.getInteger("vocabulary", 32000, 1));
-  head.requires_grad = !line.has("frozen_head");
+  ALIDADE_ASSIGN_OR_RETURN(head.vocabulary, line.getInteger("vocab", 32000, 1));
+  ALIDADE_ASSIGN_OR_RETURN(head.requires_grad, line.headIsTrained());
   schedule::PlanOptions options;
   options.schedule = line.get("schedule");
-  ALIDADE_ASSIGN_OR_RETURN(options.memory_budget_bytes, line.getInteger("memory_budget", 0, 1));
+  ALIDADE_ASSIGN_OR_RETURN(options.memory_budget_bytes, line.getInteger("budget", 0, 1));
   ALIDADE_ASSIGN_OR_RETURN(options.chunk_tokens, line.getInteger("chunk_tokens", 0, 1));
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, deriveObjectiveFile(path, context));

@@ -33,9 +33,10 @@ absl::StatusOr<Call> callOf(const CommandLine &line) {
   using Numbers = std::map<std::string, double>;
   ALIDADE_ASSIGN_OR_RETURN(const Numbers given, line.getNumbers("hyper"));
   for (const auto &[name, value] : given) call.hyperparameters[name] = value;
-  call.frozenHead = line.has("frozen_head");
+  ALIDADE_ASSIGN_OR_RETURN(const bool trained, line.headIsTrained());
+  call.frozenHead = !trained;
   call.schedule = line.get("schedule");
-  ALIDADE_ASSIGN_OR_RETURN(call.memoryBudget, line.getInteger("memory_budget", 0, 1));
+  ALIDADE_ASSIGN_OR_RETURN(call.memoryBudget, line.getInteger("budget", 0, 1));
   ALIDADE_ASSIGN_OR_RETURN(call.chunkTokens, line.getInteger("chunk_tokens", 0, 1));
   return call;
 }
@@ -75,9 +76,9 @@ absl::Status runCommand(const std::vector<std::string> &args) {
                                                      {"hyper", true},
                                                      {"backend", true},
                                                      {"schedule", true},
-                                                     {"memory_budget", true},
+                                                     {"budget", true},
                                                      {"chunk_tokens", true},
-                                                     {"frozen_head", false},
+                                                     {"head", true},
                                                      {"out", true},
                                                      {"json", false},
                                                      {"objectives", true}}));

@@ -14,11 +14,11 @@ constexpr char kUsage[] =
     R"(prefc: what one objective means, how it is run, what is generated for it
 
   prefc run NAME_OR_FILE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu]
-      [--schedule=S2|S3|F] [--memory_budget=BYTES] [--chunk_tokens=N] [--frozen_head]
+      [--schedule=S2|S3|F] [--budget=BYTES] [--chunk_tokens=N] [--head=trained|frozen]
       [--out=FILE.safetensors] [--json]
     Loss, metrics, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.
-  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--hidden=N] [--vocabulary=N] [--frozen_head]
-      [--schedule=S] [--memory_budget=BYTES] [--chunk_tokens=N] [--steps]
+  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--hidden=N] [--vocab=N] [--head=trained|frozen]
+      [--schedule=S] [--budget=BYTES] [--chunk_tokens=N] [--steps]
     The candidates that the planner saw for a batch of these sizes (tokens: per row and response), and why each lost.
   prefc emit NAME_OR_FILE [--definition=F] [--canonical=F] [--differentiated=F] [--signature=F] [--doc=F] [--loops=F]
       [--llvm=F] [--assembly=F] [--object=F] [--ptx_sm80=F] [--ptx_sm90a=F] [--cubin_sm90a=F] [--paper=ID]

@@ -27,7 +27,7 @@ refuse() {
 expect "gradients agree with central differences" "$prefc" check "$definition"
 expect "chosen: fastest within the budget" "$prefc" explain "$definition" --rows=4 --tokens=64 --hidden=512
 expect "the head of 'policy' requires a gradient" "$prefc" explain "$definition"
-expect "scale_hidden policy.chosen" "$prefc" explain "$definition" --frozen_head --schedule=F --steps
+expect "scale_hidden policy.chosen" "$prefc" explain "$definition" --head=frozen --schedule=F --steps
 expect "# dpo" "$prefc" emit "$definition" --doc=-
 expect "cotangents(" "$prefc" emit "$definition" --differentiated=-
 expect '"granularity": "row"' "$prefc" emit "$definition" --signature=-
@@ -37,7 +37,7 @@ expect ".visible .entry" "$prefc" emit "$definition" --ptx_sm80=-
 
 expect "schedule S3" "$prefc" run "$definition" --inputs="$golden" --schedule=S3 --backend=interpreter
 expect '"loss": 0.79474986' "$prefc" run "$definition" --inputs="$golden" --backend=interpreter --json
-"$prefc" run "$definition" --inputs="$golden" --hyper beta=0.3 --frozen_head --out="$work/out.safetensors" >/dev/null
+"$prefc" run "$definition" --inputs="$golden" --hyper beta=0.3 --head=frozen --out="$work/out.safetensors" >/dev/null
 grep -q "grad.policy.chosen.hidden" "$work/out.safetensors" || fail "no hidden gradient in the output file"
 ! grep -q "grad.policy.head" "$work/out.safetensors" || fail "a frozen head got a gradient"
 
@@ -46,7 +46,7 @@ refuse "did you mean 'schedule'" "$prefc" explain "$definition" --shedule=S2
 refuse "--rows: expected an integer of at least 1, got 'many'" "$prefc" explain "$definition" --rows=many
 refuse "expected one of S2, S3, F, got 'S9'" "$prefc" explain "$definition" --schedule=S9
 refuse "F is not exact here" "$prefc" explain "$definition" --schedule=F
-refuse "memory budget: got 1000 bytes; S2 needs" "$prefc" explain "$definition" --memory_budget=1000
+refuse "memory budget: got 1000 bytes; S2 needs" "$prefc" explain "$definition" --budget=1000
 refuse "absent.mlir" "$prefc" check "$work/absent.mlir"
 refuse "paper: expected 'arXiv:0000.00000', got 'arXiv:2305.18290'" "$prefc" emit "$definition" --paper=arXiv:0000.00000 --doc=-
 refuse "did you mean 'beta'" "$prefc" run "$definition" --inputs="$golden" --hyper bata=1
