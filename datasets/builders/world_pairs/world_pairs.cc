@@ -14,6 +14,7 @@
 #include "common/files/files.h"
 #include "common/progress/progress.h"
 #include "common/provenance/digest.h"
+#include "common/registry/nearest_name.h"
 #include "common/status/status.h"
 #include "datasets/annotators/agreement.h"
 #include "datasets/annotators/annotators.h"
@@ -194,7 +195,13 @@ class WorldPairs : public Builder {
 
   absl::StatusOr<nlohmann::json> Resolve(const nlohmann::json& config) const override {
     ALIDADE_ASSIGN_OR_RETURN(nlohmann::json resolved, FillDefaults(config, defaults(), name()));
-    ALIDADE_RETURN_IF_ERROR(ReadSettings(resolved).status());
+    ALIDADE_ASSIGN_OR_RETURN(const Settings settings, ReadSettings(resolved));
+    const std::vector<std::string> annotators = AnnotatorNames();
+    if (std::find(annotators.begin(), annotators.end(), settings.annotator) == annotators.end()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name(), ": config: annotator: ",
+          UnknownNameError("annotator", settings.annotator, annotators).message()));
+    }
     return resolved;
   }
 

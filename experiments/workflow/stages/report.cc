@@ -176,12 +176,13 @@ absl::StatusOr<std::vector<eval::Curve>> ReadCurves(const StageContext& context)
   return curves;
 }
 
-// What the cards of the needed datasets say about their annotators.
+// What the cards of the needed datasets say about their annotators: agreement with the oracle, and how many records.
 absl::StatusOr<std::vector<eval::Fact>> ReadAgreement(const StageContext& context) {
   std::vector<eval::Fact> facts;
   for (const StageInput& input : InputsOf(context, Role::kDataset)) {
     ALIDADE_ASSIGN_OR_RETURN(const datasets::DatasetFolder folder, datasets::DatasetFolder::Open(DatasetFolderOf(input)));
     for (const auto& [name, value] : folder.card().statistics) {
+      if (!absl::StartsWith(name, "oracle.") && !absl::StartsWith(name, "records.")) continue;
       facts.push_back({absl::StrCat(input.label, context.seeds.size() > 1 ? absl::StrCat(" s", input.seed) : "", ", ", name),
                        absl::StrFormat("%.4g", value)});
     }
