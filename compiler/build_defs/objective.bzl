@@ -47,7 +47,7 @@ def objective(name, src, golden, paper, visibility = None):
         srcs = [src],
         outs = [name + ".o"],
         cmd = emit + "--object=$@",
-        exec_tools = [_PREFC],
+        tools = [_PREFC],
         visibility = ["//visibility:private"],
     )
     native.genrule(
@@ -56,7 +56,7 @@ def objective(name, src, golden, paper, visibility = None):
         outs = [name + "_ir.mlir", name + ".md", name + ".signature.json"],
         cmd = emit + ("--differentiated=$(location {0}_ir.mlir) --doc=$(location {0}.md) " +
                       "--signature=$(location {0}.signature.json)").format(name),
-        exec_tools = [_PREFC],
+        tools = [_PREFC],
         visibility = ["//visibility:private"],
     )
     for derived, file in [("ir", "_ir.mlir"), ("doc", ".md"), ("signature", ".signature.json")]:
