@@ -12,16 +12,22 @@ started=$(date +%s%N)
 duration_ms=$((($(date +%s%N) - started) / 1000000))
 echo "undisturbed run: $duration_ms ms"
 
-# The kills are spread over the run's work: each start gets to work for a random time, on average a tenth of the run.
+finished() { ls "$1/stages" 2>/dev/null | grep -vc '\.tmp$' || true; }
+
+# Kill i strikes at a random moment after the first (i - 1) / kills of the stages are finished, so that every part of the
+# graph is hit.
+stages=$(finished "$a")
 killed=0
 for ((i = 1; i <= kills; i++)); do
   "$runner" --config="$config" --out="$b" --smoke >>"$folder/killed.log" 2>&1 &
   pid=$!
-  wait_ms=$((RANDOM * 2 * duration_ms / (32768 * (kills + 1))))
+  while [ "$(finished "$b")" -lt $(((i - 1) * stages / kills)) ] && kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+  wait_ms=$((RANDOM * duration_ms / (32768 * stages)))
   sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
   if kill -9 "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
   wait "$pid" 2>/dev/null || true
-  echo "kill $i after $wait_ms ms: $(ls "$b/stages" 2>/dev/null | grep -vc '\.tmp$' || true) stages finished"
+  working=$({ ls "$b/stages" 2>/dev/null || true; } | sed -n 's/-.*\.tmp$//p' | tr '\n' ' ')
+  echo "kill $i: $(finished "$b") stages finished, in work: ${working:-none}"
 done
 if [ "$killed" -lt "$kills" ]; then
   echo "expected $kills kills of a running process, got $killed" >&2
