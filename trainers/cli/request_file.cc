@@ -19,7 +19,8 @@ std::string Suggestion(const std::string& message) {
   static const RE2* pattern = new RE2(R"re(Message type "([^"]+)" has no field named "([^"]+)")re");
   std::string type, field;
   if (!RE2::PartialMatch(message, *pattern, &type, &field)) return "";
-  const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
+  const auto* descriptor =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type);
   std::vector<std::string> names;
   for (int i = 0; descriptor != nullptr && i < descriptor->field_count(); ++i) {
     names.push_back(descriptor->field(i)->name());
@@ -33,7 +34,8 @@ class FirstError : public google::protobuf::io::ErrorCollector {
  public:
   explicit FirstError(const std::string& file) : file_(file) {}
 
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
+  void AddError(int line, google::protobuf::io::ColumnNumber column,
+                const std::string& message) override {
     if (!status_.ok()) return;
     status_ = absl::InvalidArgumentError(
         absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", message, Suggestion(message)));
@@ -54,10 +56,12 @@ absl::StatusOr<TrainRequest> ParseRequest(absl::string_view text, const std::str
   parser.RecordErrorsTo(&error);
   if (!parser.ParseFromString(std::string(text), &request)) {
     if (!error.status().ok()) return error.status();
-    return absl::InvalidArgumentError(absl::StrCat(file, ": expected a TrainRequest in protobuf text"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": expected a TrainRequest in protobuf text"));
   }
   if (request.stage_case() == TrainRequest::STAGE_NOT_SET) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ": expected one of sft and preference, got neither"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ": expected one of sft and preference, got neither"));
   }
   return request;
 }

@@ -10,8 +10,8 @@
 
 namespace alidade::trainers {
 
-// From protobuf text; `file` stands in messages. Errors (invalid argument) read "file:line:column: ..." and give the
-// nearest known name of an unknown field.
+// From protobuf text; `file` stands in messages. Errors (invalid argument) read "file:line:column:
+// ..." and give the nearest known name of an unknown field.
 absl::StatusOr<TrainRequest> ParseRequest(absl::string_view text, const std::string& file);
 
 // From a file.

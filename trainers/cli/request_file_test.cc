@@ -30,11 +30,14 @@ TEST(RequestFileTest, ReadsAStage) {
 TEST(RequestFileTest, ErrorsSayWhereAndSuggest) {
   EXPECT_THAT(ParseRequest("sft {\n  config { lop { steps: 3 } }\n}", "run.textproto"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(StartsWith("run.textproto:2:"), HasSubstr("\"lop\""), HasSubstr("Did you mean \"loop\"?"))));
+                       AllOf(StartsWith("run.textproto:2:"), HasSubstr("\"lop\""),
+                             HasSubstr("Did you mean \"loop\"?"))));
   EXPECT_THAT(ParseRequest("sft { config { loop { steps: many } } }", "run.textproto"),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(StartsWith("run.textproto:1:"), HasSubstr("many"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(StartsWith("run.textproto:1:"), HasSubstr("many"))));
   EXPECT_THAT(ParseRequest("", "run.textproto"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "run.textproto: expected one of sft and preference, got neither"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "run.textproto: expected one of sft and preference, got neither"));
   EXPECT_THAT(ReadRequest("/absent/run.textproto"), StatusIs(absl::StatusCode::kNotFound));
 }
 

@@ -36,15 +36,17 @@ absl::Status AdamW::Step(double learning_rate) {
     second.push_back(second_[i]);
   }
   if (parameters.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("the loss depends on none of the ", parameters_.size(),
-                                                      " trained parameters (", names_.front(), ", ...)"));
+    return absl::FailedPreconditionError(absl::StrCat("the loss depends on none of the ",
+                                                      parameters_.size(), " trained parameters (",
+                                                      names_.front(), ", ...)"));
   }
   ++num_updates_;
   // The kernel only reads the counter, so all parameters may share one.
-  const std::vector<at::Tensor> counters(parameters.size(),
-                                         at::full({}, static_cast<double>(num_updates_), at::kFloat));
-  at::_fused_adamw_(parameters, Gradients(), first, second, /*max_exp_avg_sqs=*/{}, counters, learning_rate,
-                    config_.beta1(), config_.beta2(), config_.weight_decay(), config_.epsilon(), /*amsgrad=*/false,
+  const std::vector<at::Tensor> counters(
+      parameters.size(), at::full({}, static_cast<double>(num_updates_), at::kFloat));
+  at::_fused_adamw_(parameters, Gradients(), first, second, /*max_exp_avg_sqs=*/{}, counters,
+                    learning_rate, config_.beta1(), config_.beta2(), config_.weight_decay(),
+                    config_.epsilon(), /*amsgrad=*/false,
                     /*maximize=*/false);
   ClearGradients();
   return absl::OkStatus();
@@ -80,15 +82,19 @@ absl::Status AdamW::Restore(const NamedTensors& state, int64_t num_updates) {
   c10::NoGradGuard no_grad;
   NamedTensors own = State();
   for (const auto& [name, tensor] : state) {
-    if (!own.count(name)) return absl::DataLossError(absl::StrCat("optimiser state: unexpected tensor ", name));
+    if (!own.count(name))
+      return absl::DataLossError(absl::StrCat("optimiser state: unexpected tensor ", name));
   }
   for (auto& [name, tensor] : own) {
     const auto saved = state.find(name);
-    if (saved == state.end()) return absl::DataLossError(absl::StrCat("optimiser state: tensor ", name, " is missing"));
-    if (saved->second.sizes() != tensor.sizes() || saved->second.scalar_type() != tensor.scalar_type()) {
-      return absl::DataLossError(absl::StrCat("optimiser state: tensor ", name, ": expected shape [",
-                                              absl::StrJoin(tensor.sizes(), ", "), "] of f32, got [",
-                                              absl::StrJoin(saved->second.sizes(), ", "), "]"));
+    if (saved == state.end())
+      return absl::DataLossError(absl::StrCat("optimiser state: tensor ", name, " is missing"));
+    if (saved->second.sizes() != tensor.sizes() ||
+        saved->second.scalar_type() != tensor.scalar_type()) {
+      return absl::DataLossError(
+          absl::StrCat("optimiser state: tensor ", name, ": expected shape [",
+                       absl::StrJoin(tensor.sizes(), ", "), "] of f32, got [",
+                       absl::StrJoin(saved->second.sizes(), ", "), "]"));
     }
   }
   for (auto& [name, tensor] : own) tensor.copy_(state.at(name));

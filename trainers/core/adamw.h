@@ -2,11 +2,11 @@
 #ifndef ALIDADE_TRAINERS_CORE_ADAMW_H_
 #define ALIDADE_TRAINERS_CORE_ADAMW_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
 #include "common/tensor/named_tensors.h"
@@ -22,8 +22,9 @@ class AdamW {
   // `parameters` are leaves that require gradients; they are shared, not copied.
   AdamW(const OptimizerConfig& config, const NamedTensors& parameters);
 
-  // One update with the gradients that the parameters hold, then drops these. A parameter without a gradient stays as it
-  // is, as in PyTorch: a vision tower may hold layers after the one that is read. FAILED_PRECONDITION if none has one.
+  // One update with the gradients that the parameters hold, then drops these. A parameter without a
+  // gradient stays as it is, as in PyTorch: a vision tower may hold layers after the one that is
+  // read. FAILED_PRECONDITION if none has one.
   absl::Status Step(double learning_rate);
 
   // Euclidean norm of all gradients together. Parameters without a gradient count as 0.

@@ -18,12 +18,14 @@ absl::Status SystemError(int code, absl::string_view what, const std::string& pa
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<AppendFile>> AppendFile::Open(const std::string& path, int64_t size) {
+absl::StatusOr<std::unique_ptr<AppendFile>> AppendFile::Open(const std::string& path,
+                                                             int64_t size) {
   const int descriptor = open(path.c_str(), O_WRONLY | O_CLOEXEC | (size == 0 ? O_CREAT : 0), 0644);
   if (descriptor < 0) {
     if (errno == ENOENT && size > 0) {
       return absl::DataLossError(
-          absl::StrCat(path, ": expected the ", size, " bytes that the checkpoint knows of, but the file is gone"));
+          absl::StrCat(path, ": expected the ", size,
+                       " bytes that the checkpoint knows of, but the file is gone"));
     }
     return SystemError(errno, "open", path);
   }
@@ -32,7 +34,8 @@ absl::StatusOr<std::unique_ptr<AppendFile>> AppendFile::Open(const std::string& 
   if (fstat(descriptor, &info) != 0) return SystemError(errno, "inspect", path);
   if (info.st_size < size) {
     return absl::DataLossError(absl::StrCat(path, ": expected at least the ", size,
-                                            " bytes that the checkpoint knows of, got ", info.st_size));
+                                            " bytes that the checkpoint knows of, got ",
+                                            info.st_size));
   }
   if (ftruncate(descriptor, size) != 0) return SystemError(errno, "shorten", path);
   if (lseek(descriptor, size, SEEK_SET) < 0) return SystemError(errno, "seek in", path);

@@ -14,8 +14,8 @@ namespace alidade::trainers {
 
 class AppendFile {
  public:
-  // Opens `path`, which is created if `size` is 0, and cuts it back to `size` bytes. A file shorter than that has lost
-  // data: DATA_LOSS with both sizes, and the file is left as it is.
+  // Opens `path`, which is created if `size` is 0, and cuts it back to `size` bytes. A file shorter
+  // than that has lost data: DATA_LOSS with both sizes, and the file is left as it is.
   static absl::StatusOr<std::unique_ptr<AppendFile>> Open(const std::string& path, int64_t size);
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
@@ -29,7 +29,8 @@ class AppendFile {
   int64_t size() const { return size_; }
 
  private:
-  AppendFile(std::string path, int descriptor, int64_t size) : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  AppendFile(std::string path, int descriptor, int64_t size)
+      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
 
   std::string path_;
   int descriptor_;

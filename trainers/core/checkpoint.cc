@@ -30,9 +30,10 @@ absl::StatusOr<std::vector<int64_t>> Steps(const std::string& folder) {
   for (const std::string& name : names) {
     int64_t step = 0;
     if (name == kPartial) continue;
-    if (!absl::StartsWith(name, kPrefix) || !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &step) ||
-        name != FolderName(step)) {
-      return absl::FailedPreconditionError(absl::StrCat(JoinPath(folder, name), ": expected only checkpoints (", kPrefix,
+    if (!absl::StartsWith(name, kPrefix) ||
+        !absl::SimpleAtoi(name.substr(sizeof(kPrefix) - 1), &step) || name != FolderName(step)) {
+      return absl::FailedPreconditionError(absl::StrCat(JoinPath(folder, name),
+                                                        ": expected only checkpoints (", kPrefix,
                                                         "00000001) in this folder"));
     }
     steps.push_back(step);
@@ -48,8 +49,8 @@ std::string IndexDigest(nlohmann::json index) {
 }
 
 // Writes tensors and notes their digest; no file for no tensors.
-absl::Status AddTensors(const std::string& folder, const std::string& file, const NamedTensors& tensors,
-                        nlohmann::json& files) {
+absl::Status AddTensors(const std::string& folder, const std::string& file,
+                        const NamedTensors& tensors, nlohmann::json& files) {
   if (tensors.empty()) return absl::OkStatus();
   const std::string path = JoinPath(folder, file);
   ALIDADE_RETURN_IF_ERROR(models::SaveNamedTensors(tensors, path));
@@ -64,13 +65,15 @@ absl::StatusOr<NamedTensors> ReadTensors(const std::string& folder, const std::s
   return models::LoadNamedTensors(JoinPath(folder, file));
 }
 
-absl::Status CheckFile(const std::string& folder, const std::string& file, const nlohmann::json& expected) {
+absl::Status CheckFile(const std::string& folder, const std::string& file,
+                       const nlohmann::json& expected) {
   const std::string path = JoinPath(folder, file);
   if (!PathExists(path)) return absl::DataLossError(absl::StrCat(path, ": the file is missing"));
   ALIDADE_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
   const int64_t size = expected.at("bytes").get<int64_t>();
   if (static_cast<int64_t>(bytes.size()) != size) {
-    return absl::DataLossError(absl::StrCat(path, ": size: expected ", size, " bytes, got ", bytes.size()));
+    return absl::DataLossError(
+        absl::StrCat(path, ": size: expected ", size, " bytes, got ", bytes.size()));
   }
   const std::string digest = Sha256Hex(bytes), wanted = expected.at("sha256").get<std::string>();
   if (digest != wanted) {
@@ -79,17 +82,20 @@ absl::Status CheckFile(const std::string& folder, const std::string& file, const
   return absl::OkStatus();
 }
 
-// Reads the index and checks every file against it. Once its digest holds, the index is what we wrote, so its members are
-// not checked one by one.
+// Reads the index and checks every file against it. Once its digest holds, the index is what we
+// wrote, so its members are not checked one by one.
 absl::StatusOr<nlohmann::json> ReadIndex(const std::string& folder) {
   const std::string path = JoinPath(folder, kIndex);
   if (!PathExists(path)) return absl::DataLossError(absl::StrCat(path, ": the file is missing"));
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   ALIDADE_ASSIGN_OR_RETURN(const JsonDocument document, ParseJson(text, path));
-  if (!document.root.is_object() || !document.root.contains("sha256") || !document.root["sha256"].is_string()) {
-    return absl::DataLossError(absl::StrCat(path, ": sha256: expected the digest of this file, got none"));
+  if (!document.root.is_object() || !document.root.contains("sha256") ||
+      !document.root["sha256"].is_string()) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": sha256: expected the digest of this file, got none"));
   }
-  const std::string digest = IndexDigest(document.root), wanted = document.root["sha256"].get<std::string>();
+  const std::string digest = IndexDigest(document.root),
+                    wanted = document.root["sha256"].get<std::string>();
   if (digest != wanted) {
     return absl::DataLossError(absl::StrCat(path, ": sha256: expected ", wanted, ", got ", digest));
   }
@@ -110,7 +116,8 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& folder) {
   checkpoint.loss = index["loss"].get<double>();
   const nlohmann::json& files = index["files"];
   ALIDADE_ASSIGN_OR_RETURN(checkpoint.weights, ReadTensors(folder, "weights.safetensors", files));
-  ALIDADE_ASSIGN_OR_RETURN(checkpoint.optimizer, ReadTensors(folder, "optimizer.safetensors", files));
+  ALIDADE_ASSIGN_OR_RETURN(checkpoint.optimizer,
+                           ReadTensors(folder, "optimizer.safetensors", files));
   ALIDADE_ASSIGN_OR_RETURN(checkpoint.stage, ReadTensors(folder, "stage.safetensors", files));
   return checkpoint;
 }
@@ -125,7 +132,8 @@ absl::Status WriteCheckpoint(const std::string& folder, const Checkpoint& checkp
   ALIDADE_RETURN_IF_ERROR(MakeFolder(partial));
   nlohmann::json files = nlohmann::json::object();
   ALIDADE_RETURN_IF_ERROR(AddTensors(partial, "weights.safetensors", checkpoint.weights, files));
-  ALIDADE_RETURN_IF_ERROR(AddTensors(partial, "optimizer.safetensors", checkpoint.optimizer, files));
+  ALIDADE_RETURN_IF_ERROR(
+      AddTensors(partial, "optimizer.safetensors", checkpoint.optimizer, files));
   ALIDADE_RETURN_IF_ERROR(AddTensors(partial, "stage.safetensors", checkpoint.stage, files));
   nlohmann::json index = {{"step", checkpoint.step},
                           {"position", checkpoint.position},

@@ -1,9 +1,11 @@
 // Checkpoints: what a run needs to go on bit by bit.
 //
-//   <folder>/step_00000250/  checkpoint.json  weights.safetensors  optimizer.safetensors  stage.safetensors
+//   <folder>/step_00000250/  checkpoint.json  weights.safetensors  optimizer.safetensors
+//   stage.safetensors
 //
-// checkpoint.json holds the step, the data position, the random streams, the sizes of the curves and the sha256 of every
-// other file and of itself. A checkpoint is written beside, synced and renamed, so a folder step_* is always whole.
+// checkpoint.json holds the step, the data position, the random streams, the sizes of the curves
+// and the sha256 of every other file and of itself. A checkpoint is written beside, synced and
+// renamed, so a folder step_* is always whole.
 #ifndef ALIDADE_TRAINERS_CORE_CHECKPOINT_H_
 #define ALIDADE_TRAINERS_CORE_CHECKPOINT_H_
 
@@ -32,11 +34,13 @@ struct Checkpoint {
 
 inline constexpr int kCheckpointsKept = 2;
 
-// Adds a checkpoint and then removes all but the kCheckpointsKept newest. On an error (a full disk) the older ones stay.
+// Adds a checkpoint and then removes all but the kCheckpointsKept newest. On an error (a full disk)
+// the older ones stay.
 absl::Status WriteCheckpoint(const std::string& folder, const Checkpoint& checkpoint);
 
-// The newest checkpoint, or none if there is none. A newest one that is truncated or altered is DATA_LOSS, which names the
-// file, expected and got, and says which older one is whole; nothing is removed.
+// The newest checkpoint, or none if there is none. A newest one that is truncated or altered is
+// DATA_LOSS, which names the file, expected and got, and says which older one is whole; nothing is
+// removed.
 absl::StatusOr<std::optional<Checkpoint>> ReadNewestCheckpoint(const std::string& folder);
 
 }  // namespace alidade::trainers

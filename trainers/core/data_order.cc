@@ -26,7 +26,8 @@ const std::vector<int64_t>& DataOrder::Order(int64_t group, int64_t epoch) {
 std::vector<int64_t> DataOrder::Rows(int64_t group, int64_t step) {
   const DataGroup& info = groups_[group];
   std::vector<int64_t> rows;
-  for (int64_t position = step * info.batch_size; position < (step + 1) * info.batch_size; ++position) {
+  for (int64_t position = step * info.batch_size; position < (step + 1) * info.batch_size;
+       ++position) {
     rows.push_back(Order(group, position / info.size)[position % info.size]);
   }
   return rows;

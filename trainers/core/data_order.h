@@ -15,16 +15,17 @@ struct DataGroup {
   int64_t batch_size = 0;  // per step, >= 1
 };
 
-// Every group runs through its records epoch after epoch, each epoch in a new order drawn from the stream
-// "data/<group>/epoch/<number>" of the seed. A batch may reach over the end of an epoch, so no record is dropped; a group
-// smaller than its batch repeats records within a step. The rows of a step depend on the seed and the step alone, so a
-// data position is a step number.
+// Every group runs through its records epoch after epoch, each epoch in a new order drawn from the
+// stream "data/<group>/epoch/<number>" of the seed. A batch may reach over the end of an epoch, so
+// no record is dropped; a group smaller than its batch repeats records within a step. The rows of a
+// step depend on the seed and the step alone, so a data position is a step number.
 class DataOrder {
  public:
   DataOrder(uint64_t seed, std::vector<DataGroup> groups);
 
   const std::vector<DataGroup>& groups() const { return groups_; }
-  // Rows of group `group` (an index into groups()) in step `step` (0 is the first), `batch_size` of them.
+  // Rows of group `group` (an index into groups()) in step `step` (0 is the first), `batch_size` of
+  // them.
   std::vector<int64_t> Rows(int64_t group, int64_t step);
 
  private:

@@ -33,7 +33,8 @@ std::string LittleEndian(uint64_t value, int num_bytes) {
 uint32_t Crc32c(absl::string_view bytes) {
   static constexpr std::array<uint32_t, 256> kTable = MakeTable();
   uint32_t crc = 0xffffffffu;
-  for (const char byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xff];
+  for (const char byte : bytes)
+    crc = (crc >> 8) ^ kTable[(crc ^ static_cast<uint8_t>(byte)) & 0xff];
   return ~crc;
 }
 
@@ -52,7 +53,8 @@ std::string EncodeFileVersion(double wall_time) {
   return EncodeRecord(event.SerializeAsString());
 }
 
-std::string EncodeScalars(double wall_time, int64_t step, const std::vector<std::pair<std::string, double>>& scalars) {
+std::string EncodeScalars(double wall_time, int64_t step,
+                          const std::vector<std::pair<std::string, double>>& scalars) {
   Event event;
   event.set_wall_time(wall_time);
   event.set_step(step);

@@ -44,7 +44,8 @@ struct Part {
   absl::Status status;
   double loss = 0;
   std::vector<Metric> metrics;
-  std::vector<at::Tensor> gradients;  // per parameter; undefined where the loss does not depend on it
+  std::vector<at::Tensor>
+      gradients;  // per parameter; undefined where the loss does not depend on it
 };
 
 // Sums of what the parts of a step report.
@@ -66,7 +67,8 @@ struct StepSums {
   }
   Scalars Means() const {
     Scalars means;
-    for (const std::string& name : names) means.emplace_back(name, metrics.at(name).value / metrics.at(name).weight);
+    for (const std::string& name : names)
+      means.emplace_back(name, metrics.at(name).value / metrics.at(name).weight);
     return means;
   }
 };
@@ -116,12 +118,14 @@ class Trainer {
 absl::Status Trainer::CheckSetup() const {
   const int64_t parts = config_.accumulation() * config_.shards();
   if (parts > 1) {
-    ALIDADE_RETURN_IF_ERROR(stage_.CheckSplit(), config_.accumulation() > 1 ? "loop.accumulation" : "loop.shards");
+    ALIDADE_RETURN_IF_ERROR(stage_.CheckSplit(),
+                            config_.accumulation() > 1 ? "loop.accumulation" : "loop.shards");
   }
   for (const DataGroup& group : order_.groups()) {
     if (group.batch_size >= parts) continue;
-    return absl::InvalidArgumentError(absl::StrCat("loop.accumulation * loop.shards: expected at most the batch size ",
-                                                   group.batch_size, " of ", group.name, ", got ", parts));
+    return absl::InvalidArgumentError(
+        absl::StrCat("loop.accumulation * loop.shards: expected at most the batch size ",
+                     group.batch_size, " of ", group.name, ", got ", parts));
   }
   return absl::OkStatus();
 }
@@ -129,12 +133,14 @@ absl::Status Trainer::CheckSetup() const {
 int64_t Trainer::NumSteps() const {
   if (config_.has_steps()) return config_.steps();
   const DataGroup& group = order_.groups().front();
-  const double steps = config_.epochs() * static_cast<double>(group.size) / static_cast<double>(group.batch_size);
+  const double steps =
+      config_.epochs() * static_cast<double>(group.size) / static_cast<double>(group.batch_size);
   return std::max<int64_t>(1, static_cast<int64_t>(std::ceil(steps - 1e-9)));
 }
 
 absl::Status Trainer::Restore() {
-  ALIDADE_ASSIGN_OR_RETURN(std::optional<Checkpoint> checkpoint, ReadNewestCheckpoint(folder_.CheckpointFolder()));
+  ALIDADE_ASSIGN_OR_RETURN(std::optional<Checkpoint> checkpoint,
+                           ReadNewestCheckpoint(folder_.CheckpointFolder()));
   MetricsPosition position;
   if (checkpoint.has_value()) {
     const NamedTensors own = stage_.parameters();
@@ -142,11 +148,13 @@ absl::Status Trainer::Restore() {
     for (const auto& [name, tensor] : own) {
       const auto saved = checkpoint->weights.find(name);
       if (saved == checkpoint->weights.end()) {
-        return absl::DataLossError(absl::StrCat("checkpoint of step ", checkpoint->step, ": weight ", name, " is missing"));
+        return absl::DataLossError(absl::StrCat("checkpoint of step ", checkpoint->step,
+                                                ": weight ", name, " is missing"));
       }
       if (saved->second.sizes() != tensor.sizes()) {
-        return absl::DataLossError(absl::StrCat("checkpoint of step ", checkpoint->step, ": weight ", name,
-                                                ": expected shape [", absl::StrJoin(tensor.sizes(), ", "), "], got [",
+        return absl::DataLossError(absl::StrCat("checkpoint of step ", checkpoint->step,
+                                                ": weight ", name, ": expected shape [",
+                                                absl::StrJoin(tensor.sizes(), ", "), "], got [",
                                                 absl::StrJoin(saved->second.sizes(), ", "), "]"));
       }
       tensor.copy_(saved->second);
@@ -166,7 +174,8 @@ absl::Status Trainer::CheckFinite(int64_t step, absl::string_view what, double v
   if (std::isfinite(value)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat("step ", step + 1, ": ", what, ": expected a finite number, got ", value,
-                   "; lower loop.optimizer.learning_rate or set loop.clip_norm; checkpoints before this step are kept in ",
+                   "; lower loop.optimizer.learning_rate or set loop.clip_norm; checkpoints before "
+                   "this step are kept in ",
                    folder_.CheckpointFolder()));
 }
 
@@ -174,14 +183,17 @@ absl::Status Trainer::CheckFinite(int64_t step, absl::string_view what, double v
 std::vector<Part> Trainer::Split(int64_t step) {
   std::vector<Part> parts(config_.accumulation() * config_.shards());
   std::vector<std::vector<int64_t>> step_rows;
-  const int64_t num_groups = static_cast<int64_t>(order_.groups().size()), num_parts = static_cast<int64_t>(parts.size());
-  for (int64_t group = 0; group < num_groups; ++group) step_rows.push_back(order_.Rows(group, step));
+  const int64_t num_groups = static_cast<int64_t>(order_.groups().size()),
+                num_parts = static_cast<int64_t>(parts.size());
+  for (int64_t group = 0; group < num_groups; ++group)
+    step_rows.push_back(order_.Rows(group, step));
   for (int64_t i = 0; i < num_parts; ++i) {
     parts[i].batch.step = step;
     parts[i].batch.step_rows = step_rows;
     for (const std::vector<int64_t>& rows : step_rows) {
       const int64_t size = static_cast<int64_t>(rows.size());
-      parts[i].batch.rows.emplace_back(rows.begin() + size * i / num_parts, rows.begin() + size * (i + 1) / num_parts);
+      parts[i].batch.rows.emplace_back(rows.begin() + size * i / num_parts,
+                                       rows.begin() + size * (i + 1) / num_parts);
     }
   }
   return parts;
@@ -189,10 +201,12 @@ std::vector<Part> Trainer::Split(int64_t step) {
 
 void Trainer::Compute(Part& part) {
   part.status = FenceTorch(absl::StrCat("step ", part.batch.step + 1), [&]() -> absl::Status {
-    ALIDADE_ASSIGN_OR_RETURN(MicroBatchOutput output, stage_.Compute(part.batch, streams_), "step ", part.batch.step + 1);
+    ALIDADE_ASSIGN_OR_RETURN(MicroBatchOutput output, stage_.Compute(part.batch, streams_), "step ",
+                             part.batch.step + 1);
     part.loss = output.loss.item<double>();
     part.metrics = std::move(output.metrics);
-    part.gradients = torch::autograd::grad({output.loss}, parameters_, /*grad_outputs=*/{}, /*retain_graph=*/false,
+    part.gradients = torch::autograd::grad({output.loss}, parameters_, /*grad_outputs=*/{},
+                                           /*retain_graph=*/false,
                                            /*create_graph=*/false, /*allow_unused=*/true);
     return absl::OkStatus();
   });
@@ -211,7 +225,8 @@ void Trainer::AddGradients(const Part& part) {
   }
 }
 
-// Leaves the gradients of the whole step in the parameters. Parts are added in their order, whichever is ready first.
+// Leaves the gradients of the whole step in the parameters. Parts are added in their order,
+// whichever is ready first.
 absl::Status Trainer::Accumulate(int64_t step, StepSums& sums) {
   std::vector<Part> parts = Split(step);
   for (int64_t micro = 0; micro < config_.accumulation(); ++micro) {
@@ -238,7 +253,8 @@ absl::StatusOr<StepResult> Trainer::Step(int64_t step) {
   if (config_.has_clip_norm() && norm > config_.clip_norm()) {
     optimizer_.ScaleGradients(config_.clip_norm() / (norm + kClipEpsilon));
   }
-  const double rate = LearningRate(config_.schedule(), config_.optimizer().learning_rate(), step, num_steps_);
+  const double rate =
+      LearningRate(config_.schedule(), config_.optimizer().learning_rate(), step, num_steps_);
   ALIDADE_RETURN_IF_ERROR(optimizer_.Step(rate));
   result.scalars = {{"loss", result.loss}, {"learning_rate", rate}, {"gradient_norm", norm}};
   const Scalars metrics = sums.Means();
@@ -269,7 +285,8 @@ absl::Status Trainer::ExportModel() {
   ALIDADE_RETURN_IF_ERROR(MakeFolder(partial));
   ALIDADE_RETURN_IF_ERROR(stage_.Export(partial));
   ALIDADE_RETURN_IF_ERROR(SyncFolder(partial));
-  // A model from a run that was stopped before its summary is the same model; it can be written again.
+  // A model from a run that was stopped before its summary is the same model; it can be written
+  // again.
   ALIDADE_RETURN_IF_ERROR(RemoveTree(folder_.ModelFolder()));
   return PublishFolder(partial, folder_.ModelFolder());
 }
@@ -291,7 +308,8 @@ absl::StatusOr<RunSummary> Trainer::Run(const RunOptions& options) {
       ALIDADE_RETURN_IF_ERROR(metrics_->Write(done, result.scalars));
     }
     if (done == num_steps_ || done % config_.checkpoint_every() == 0) {
-      ALIDADE_RETURN_IF_ERROR(Save(done, result.loss), "while writing the checkpoint of step ", done);
+      ALIDADE_RETURN_IF_ERROR(Save(done, result.loss), "while writing the checkpoint of step ",
+                              done);
     }
     if (progress.has_value()) progress->Update(done, {{"loss", result.loss}});
     if (options.after_step != nullptr) ALIDADE_RETURN_IF_ERROR(options.after_step(done));
@@ -305,7 +323,8 @@ absl::StatusOr<RunSummary> Trainer::Run(const RunOptions& options) {
 
 }  // namespace
 
-absl::StatusOr<RunSummary> Train(Stage& stage, const LoopConfig& config, RunFolder& folder, const RunOptions& options) {
+absl::StatusOr<RunSummary> Train(Stage& stage, const LoopConfig& config, RunFolder& folder,
+                                 const RunOptions& options) {
   if (folder.finished().has_value()) return *folder.finished();
   return Trainer(stage, config, folder).Run(options);
 }

@@ -75,13 +75,17 @@ absl::StatusOr<RunSummary> RunToy(const std::string& out, const RunRequest& requ
   return Train(stage, request.config, **folder, options);
 }
 
-std::string Bytes(const std::string& out, const std::string& file) { return *ReadFile(JoinPath(out, file)); }
+std::string Bytes(const std::string& out, const std::string& file) {
+  return *ReadFile(JoinPath(out, file));
+}
 
 // Weights, objective state and curve of a run that nobody interrupted.
 struct Result {
   std::string weights, metrics;
 };
-Result ResultOf(const std::string& out) { return {Bytes(out, "model/weights.safetensors"), Bytes(out, "metrics.jsonl")}; }
+Result ResultOf(const std::string& out) {
+  return {Bytes(out, "model/weights.safetensors"), Bytes(out, "metrics.jsonl")};
+}
 
 const Result& Uninterrupted() {
   static const Result* result = [] {
@@ -105,7 +109,8 @@ TEST(LoopTest, LearnsAndLeavesWhatItPromises) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary, RunToy(out, request));
   EXPECT_EQ(summary.steps, 300);
   EXPECT_LT(summary.final_loss, 1.0);  // the intercept of 1 cannot be learnt
-  for (const char* name : {"model", "metrics.jsonl", "events/events.out.tfevents.alidade", "summary.json", "run.json"}) {
+  for (const char* name : {"model", "metrics.jsonl", "events/events.out.tfevents.alidade",
+                           "summary.json", "run.json"}) {
     EXPECT_TRUE(PathExists(JoinPath(out, name))) << name;
   }
   EXPECT_FALSE(PathExists(JoinPath(out, "checkpoints")));
@@ -118,11 +123,13 @@ TEST(LoopTest, LearnsAndLeavesWhatItPromises) {
 TEST(LoopTest, CurvesHoldLossRateNormAndTheStagesMetrics) {
   const std::string out = TempFolder();
   ALIDADE_ASSERT_OK(RunToy(out));
-  const std::vector<std::string> lines = absl::StrSplit(Bytes(out, "metrics.jsonl"), '\n', absl::SkipEmpty());
+  const std::vector<std::string> lines =
+      absl::StrSplit(Bytes(out, "metrics.jsonl"), '\n', absl::SkipEmpty());
   ASSERT_EQ(lines.size(), 13);  // 1, 2, 4, ..., 22, 23
   for (const std::string& line : lines) {
     const auto record = nlohmann::json::parse(line);
-    for (const char* name : {"step", "loss", "learning_rate", "gradient_norm", "error"}) EXPECT_TRUE(record.contains(name));
+    for (const char* name : {"step", "loss", "learning_rate", "gradient_norm", "error"})
+      EXPECT_TRUE(record.contains(name));
   }
   EXPECT_EQ(nlohmann::json::parse(lines.back())["step"], 23);
 }
@@ -139,8 +146,8 @@ TEST(LoopTest, StoppedAfterAnyStepEndsInTheSameBits) {
   }
 }
 
-// Runs this program again as `MODE OUT KILL_AFTER_STEP FILE_BYTES`; a fork alone would inherit LibTorch's threads. The
-// wait status.
+// Runs this program again as `MODE OUT KILL_AFTER_STEP FILE_BYTES`; a fork alone would inherit
+// LibTorch's threads. The wait status.
 int RunChild(const char* mode, const std::string& out, int64_t kill_after, int64_t file_bytes) {
   const pid_t child = fork();
   if (child == 0) {
@@ -153,8 +160,8 @@ int RunChild(const char* mode, const std::string& out, int64_t kill_after, int64
   return status;
 }
 
-// What the child does: kills itself after a step (if > 0), may not let a file grow beyond some bytes (if > 0). Exit code
-// 0: finished, 3: an error that names the folder, 1: another error.
+// What the child does: kills itself after a step (if > 0), may not let a file grow beyond some
+// bytes (if > 0). Exit code 0: finished, 3: an error that names the folder, 1: another error.
 int ChildMain(const std::string& out, int64_t kill_after, int64_t file_bytes) {
   if (file_bytes > 0) {
     signal(SIGXFSZ, SIG_IGN);
@@ -185,14 +192,19 @@ TEST(LoopTest, AccumulationEqualsTheBigBatch) {
   ALIDADE_ASSERT_OK(RunToy(whole, request));
   request.config = Loop("accumulation: 3");
   ALIDADE_ASSERT_OK(RunToy(parts, request));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(auto a, models::LoadNamedTensors(JoinPath(whole, "model/weights.safetensors")));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(auto b, models::LoadNamedTensors(JoinPath(parts, "model/weights.safetensors")));
-  // The sum over rows is taken in another order; AdamW's first steps amplify a rounding of 6e-8 about a hundredfold.
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      auto a, models::LoadNamedTensors(JoinPath(whole, "model/weights.safetensors")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      auto b, models::LoadNamedTensors(JoinPath(parts, "model/weights.safetensors")));
+  // The sum over rows is taken in another order; AdamW's first steps amplify a rounding of 6e-8
+  // about a hundredfold.
   EXPECT_LT((a["w"] - b["w"]).abs().max().item<double>(), 1e-5);
   EXPECT_EQ(a["calls"].item<int64_t>() * 3, b["calls"].item<int64_t>());
   request.config = Loop("accumulation: 9");
   EXPECT_THAT(RunToy(TempFolder(), request),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation * loop.shards: expected at most the batch size 8 of rows, got 9")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("loop.accumulation * loop.shards: expected at most the batch size "
+                                 "8 of rows, got 9")));
 }
 
 TEST(LoopTest, EpochsRoundUpToWholeSteps) {
@@ -206,8 +218,8 @@ TEST(LoopTest, ALossThatIsNotFiniteNamesTheStepAndKeepsCheckpoints) {
   const std::string out = TempFolder();
   RunRequest request;
   request.bad_step = 11;
-  EXPECT_THAT(RunToy(out, request),
-              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("step 12"), HasSubstr("nan"))));
+  EXPECT_THAT(RunToy(out, request), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                             AllOf(HasSubstr("step 12"), HasSubstr("nan"))));
   EXPECT_TRUE(PathExists(JoinPath(out, "checkpoints/step_00000010")));
 }
 
@@ -227,12 +239,14 @@ TEST(LoopTest, AnotherRunInTheFolderIsRefused) {
   ASSERT_THAT(RunToy(out, request), StatusIs(absl::StatusCode::kCancelled));
   RunRequest other;
   other.seed = 4;
-  EXPECT_THAT(RunToy(out, other), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                        AllOf(HasSubstr("seed: expected 3"), HasSubstr("got 4"))));
+  EXPECT_THAT(RunToy(out, other),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("seed: expected 3"), HasSubstr("got 4"))));
   other.seed = 3;
   other.config.mutable_optimizer()->set_learning_rate(0.5);
-  EXPECT_THAT(RunToy(out, other), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                        AllOf(HasSubstr("optimizer.learning_rate"), HasSubstr("0.05 -> 0.5"))));
+  EXPECT_THAT(RunToy(out, other),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("optimizer.learning_rate"), HasSubstr("0.05 -> 0.5"))));
   ALIDADE_ASSERT_OK(RunToy(out));
   ExpectSameBits(out);
 }
@@ -241,11 +255,14 @@ TEST(LoopTest, ALockedFolderNamesTheHolder) {
   const std::string out = TempFolder();
   const LoopConfig config = Loop();
   ALIDADE_ASSERT_OK_AND_ASSIGN(const auto held, RunFolder::Open(out, {"toy", &config, 3, {}}));
-  EXPECT_THAT(RunToy(out), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(absl::StrCat(getpid()))));
+  EXPECT_THAT(RunToy(out),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(absl::StrCat(getpid()))));
 }
 
-// Damages one file of the newest checkpoint and expects that a resumed run says so and loses nothing.
-void ExpectDamageIsFound(const std::string& file, const std::function<std::string(std::string)>& damage,
+// Damages one file of the newest checkpoint and expects that a resumed run says so and loses
+// nothing.
+void ExpectDamageIsFound(const std::string& file,
+                         const std::function<std::string(std::string)>& damage,
                          const std::string& message) {
   const std::string out = TempFolder();
   RunRequest request;
@@ -253,8 +270,9 @@ void ExpectDamageIsFound(const std::string& file, const std::function<std::strin
   ASSERT_THAT(RunToy(out, request), StatusIs(absl::StatusCode::kCancelled));
   const std::string newest = JoinPath(out, "checkpoints/step_00000015");
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(newest, file), damage(Bytes(newest, file))));
-  EXPECT_THAT(RunToy(out), StatusIs(absl::StatusCode::kDataLoss,
-                                 AllOf(HasSubstr(file), HasSubstr(message), HasSubstr("step_00000010 is whole"))));
+  EXPECT_THAT(RunToy(out),
+              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr(file), HasSubstr(message),
+                                                          HasSubstr("step_00000010 is whole"))));
   // What the message advises works, and gives the bits of an uninterrupted run.
   ALIDADE_ASSERT_OK(RemoveTree(newest));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary, RunToy(out));
@@ -273,16 +291,20 @@ TEST(LoopTest, DamagedCheckpointsAreReported) {
   ExpectDamageIsFound("optimizer.safetensors", alter, "sha256: expected");
   ExpectDamageIsFound("stage.safetensors", cut, "size: expected");
   ExpectDamageIsFound("checkpoint.json", cut, "checkpoint.json");
-  ExpectDamageIsFound("checkpoint.json", [](std::string text) {
-    const size_t at = text.find("\"step\": 15");
-    return text.replace(at, 10, "\"step\": 14");
-  }, "sha256: expected");
+  ExpectDamageIsFound(
+      "checkpoint.json",
+      [](std::string text) {
+        const size_t at = text.find("\"step\": 15");
+        return text.replace(at, 10, "\"step\": 14");
+      },
+      "sha256: expected");
 }
 
 constexpr int kNoMount = 4;
 
-// A run on a small file system that fills up, in a mount namespace of this process's own. Exit code 0: the run failed with
-// the right error and went on to the right bits once there was room; kNoMount: this system lets nobody mount.
+// A run on a small file system that fills up, in a mount namespace of this process's own. Exit code
+// 0: the run failed with the right error and went on to the right bits once there was room;
+// kNoMount: this system lets nobody mount.
 int FullDiskMain(const std::string& folder) {
   if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return kNoMount;
   if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return kNoMount;
@@ -298,18 +320,22 @@ int FullDiskMain(const std::string& folder) {
   close(descriptor);
   const absl::Status full = RunToy(out).status();
   std::fprintf(stderr, "%s\n", full.ToString().c_str());
-  if (full.code() != absl::StatusCode::kResourceExhausted || !absl::StrContains(full.message(), out)) return 1;
+  if (full.code() != absl::StatusCode::kResourceExhausted ||
+      !absl::StrContains(full.message(), out))
+    return 1;
   unlink(filler.c_str());
   const absl::StatusOr<RunSummary> summary = RunToy(out);
   if (!summary.ok() || summary->resumed_from != 10) return 1;
   const Result result = ResultOf(out);
-  return result.weights == Uninterrupted().weights && result.metrics == Uninterrupted().metrics ? 0 : 1;
+  return result.weights == Uninterrupted().weights && result.metrics == Uninterrupted().metrics ? 0
+                                                                                                : 1;
 }
 
 TEST(LoopTest, AFullFileSystemLosesNothing) {
   const int status = RunChild("--full_disk", TempFolder(), -1, 0);
   ASSERT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == kNoMount) GTEST_SKIP() << "skipped: mounting a file system is not permitted here";
+  if (WEXITSTATUS(status) == kNoMount)
+    GTEST_SKIP() << "skipped: mounting a file system is not permitted here";
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
@@ -332,7 +358,8 @@ TEST(LoopTest, AFileThatMayNotGrowLosesNothing) {
 
 int main(int argc, char** argv) {
   int64_t kill_after = -1, file_bytes = 0;
-  if (argc == 5 && std::string(argv[1]) == "--full_disk") return alidade::trainers::FullDiskMain(argv[2]);
+  if (argc == 5 && std::string(argv[1]) == "--full_disk")
+    return alidade::trainers::FullDiskMain(argv[2]);
   if (argc == 5 && std::string(argv[1]) == "--child" && absl::SimpleAtoi(argv[3], &kill_after) &&
       absl::SimpleAtoi(argv[4], &file_bytes)) {
     return alidade::trainers::ChildMain(argv[2], kill_after, file_bytes);

@@ -22,10 +22,13 @@ absl::StatusOr<std::unique_ptr<MetricsLog>> MetricsLog::Open(const std::string& 
                                                              const MetricsPosition& position) {
   const std::string events_folder = JoinPath(folder, "events");
   ALIDADE_RETURN_IF_ERROR(MakeFolder(events_folder));
-  ALIDADE_ASSIGN_OR_RETURN(auto metrics, AppendFile::Open(JoinPath(folder, "metrics.jsonl"), position.metrics_bytes));
   ALIDADE_ASSIGN_OR_RETURN(
-      auto events, AppendFile::Open(JoinPath(events_folder, "events.out.tfevents.alidade"), position.event_bytes));
-  if (position.event_bytes == 0) ALIDADE_RETURN_IF_ERROR(events->Append(EncodeFileVersion(WallTime())));
+      auto metrics, AppendFile::Open(JoinPath(folder, "metrics.jsonl"), position.metrics_bytes));
+  ALIDADE_ASSIGN_OR_RETURN(auto events,
+                           AppendFile::Open(JoinPath(events_folder, "events.out.tfevents.alidade"),
+                                            position.event_bytes));
+  if (position.event_bytes == 0)
+    ALIDADE_RETURN_IF_ERROR(events->Append(EncodeFileVersion(WallTime())));
   return absl::WrapUnique(new MetricsLog(std::move(metrics), std::move(events)));
 }
 
@@ -34,8 +37,8 @@ absl::Status MetricsLog::Write(int64_t step, const Scalars& scalars) {
   record["step"] = step;
   for (const auto& [name, value] : scalars) {
     if (!std::isfinite(value)) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("step ", step, ": metric ", name, ": expected a finite number, got ", value));
+      return absl::FailedPreconditionError(absl::StrCat("step ", step, ": metric ", name,
+                                                        ": expected a finite number, got ", value));
     }
     record[name] = value;
   }

@@ -1,5 +1,6 @@
-// The curves of a run: metrics.jsonl (one JSON object per logged step) and a TensorBoard event file with the same points.
-// metrics.jsonl holds no times, so that equal runs give equal bytes; events hold wall times.
+// The curves of a run: metrics.jsonl (one JSON object per logged step) and a TensorBoard event file
+// with the same points. metrics.jsonl holds no times, so that equal runs give equal bytes; events
+// hold wall times.
 #ifndef ALIDADE_TRAINERS_CORE_METRICS_LOG_H_
 #define ALIDADE_TRAINERS_CORE_METRICS_LOG_H_
 
@@ -17,7 +18,8 @@ namespace alidade::trainers {
 
 using Scalars = std::vector<std::pair<std::string, double>>;
 
-// Sizes of the two files, in bytes. Stored in checkpoints, so that a resumed run has every point once.
+// Sizes of the two files, in bytes. Stored in checkpoints, so that a resumed run has every point
+// once.
 struct MetricsPosition {
   int64_t metrics_bytes = 0;
   int64_t event_bytes = 0;
@@ -25,11 +27,13 @@ struct MetricsPosition {
 
 class MetricsLog {
  public:
-  // Opens <folder>/metrics.jsonl and <folder>/events/events.out.tfevents.alidade, cut back to `position`.
-  static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& folder, const MetricsPosition& position);
+  // Opens <folder>/metrics.jsonl and <folder>/events/events.out.tfevents.alidade, cut back to
+  // `position`.
+  static absl::StatusOr<std::unique_ptr<MetricsLog>> Open(const std::string& folder,
+                                                          const MetricsPosition& position);
 
-  // Appends one point of each curve after `step` steps: {"step":10,"loss":0.5,...}, doubles with all their digits.
-  // A value that is not finite is an error that names it.
+  // Appends one point of each curve after `step` steps: {"step":10,"loss":0.5,...}, doubles with
+  // all their digits. A value that is not finite is an error that names it.
   absl::Status Write(int64_t step, const Scalars& scalars);
 
   // Returns the sizes, once all of it is on the disk.

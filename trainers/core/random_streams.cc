@@ -22,9 +22,11 @@ absl::Status RandomStreams::Restore(const nlohmann::json& saved) {
   streams_.clear();
   for (const auto& [name, state] : saved.items()) {
     if (!state.is_string()) {
-      return absl::DataLossError(absl::StrCat("random stream ", name, ": expected its state as text, got ", state.dump()));
+      return absl::DataLossError(
+          absl::StrCat("random stream ", name, ": expected its state as text, got ", state.dump()));
     }
-    ALIDADE_RETURN_IF_ERROR(Get(name).RestoreState(state.get<std::string>()), "random stream ", name);
+    ALIDADE_RETURN_IF_ERROR(Get(name).RestoreState(state.get<std::string>()), "random stream ",
+                            name);
   }
   return absl::OkStatus();
 }

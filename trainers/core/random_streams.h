@@ -18,7 +18,8 @@ class RandomStreams {
 
   // A fresh stream of that name, which belongs to the caller. Safe in several threads.
   RandomStream At(const std::string& name) const { return RandomStream(seed_, name); }
-  // The stream of that name, which goes on where it was left; it starts at its beginning when first asked for.
+  // The stream of that name, which goes on where it was left; it starts at its beginning when first
+  // asked for.
   RandomStream& Get(const std::string& name);
 
   // {"<name>": "<state>", ...}.

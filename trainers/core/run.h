@@ -16,8 +16,8 @@ struct RunOptions {
   std::string label;
   // Shows no progress line.
   bool quiet = false;
-  // Called after every step (1 is the first) and after what that step had to write is on disk. An error ends the run with
-  // that error, as if it had been killed there.
+  // Called after every step (1 is the first) and after what that step had to write is on disk. An
+  // error ends the run with that error, as if it had been killed there.
   std::function<absl::Status(int64_t step)> after_step;
 };
 
@@ -26,7 +26,8 @@ struct RunSummary {
   int64_t steps = 0;
   // Metrics of the last step, by name, are in metrics.jsonl; this is its loss.
   double final_loss = 0;
-  // Step that this call started from: > 0 after an interruption, equal to `steps` if there was nothing left to do.
+  // Step that this call started from: > 0 after an interruption, equal to `steps` if there was
+  // nothing left to do.
   int64_t resumed_from = 0;
 };
 

@@ -17,17 +17,20 @@ namespace {
 using google::protobuf::util::MessageDifferencer;
 
 std::string IdentityText(const RunIdentity& identity) {
-  nlohmann::json json = {{"stage", identity.stage}, {"seed", identity.seed}, {"inputs", identity.inputs}};
+  nlohmann::json json = {
+      {"stage", identity.stage}, {"seed", identity.seed}, {"inputs", identity.inputs}};
   return json.dump(2) + "\n";
 }
 
-absl::Status Differs(const std::string& folder, absl::string_view what, absl::string_view started, absl::string_view got) {
-  return absl::FailedPreconditionError(absl::StrCat(folder, ": this folder belongs to another run: ", what, ": expected ",
-                                                    started, " as it was started with, got ", got,
-                                                    "; choose another folder or remove this one"));
+absl::Status Differs(const std::string& folder, absl::string_view what, absl::string_view started,
+                     absl::string_view got) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      folder, ": this folder belongs to another run: ", what, ": expected ", started,
+      " as it was started with, got ", got, "; choose another folder or remove this one"));
 }
 
-absl::Status CompareIdentity(const std::string& folder, const std::string& path, const RunIdentity& identity) {
+absl::Status CompareIdentity(const std::string& folder, const std::string& path,
+                             const RunIdentity& identity) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   ALIDADE_ASSIGN_OR_RETURN(const JsonDocument document, ParseJson(text, path));
   const nlohmann::json got = nlohmann::json::parse(IdentityText(identity));
@@ -36,8 +39,10 @@ absl::Status CompareIdentity(const std::string& folder, const std::string& path,
     if (started == value) continue;
     if (name == "inputs") {
       for (const auto& [role, digest] : value.items()) {
-        const nlohmann::json was = started.is_object() ? started.value(role, nlohmann::json()) : nlohmann::json();
-        if (was != digest) return Differs(folder, absl::StrCat("input ", role), was.dump(), digest.dump());
+        const nlohmann::json was =
+            started.is_object() ? started.value(role, nlohmann::json()) : nlohmann::json();
+        if (was != digest)
+          return Differs(folder, absl::StrCat("input ", role), was.dump(), digest.dump());
       }
     }
     return Differs(folder, name, started.dump(), value.dump());
@@ -45,11 +50,13 @@ absl::Status CompareIdentity(const std::string& folder, const std::string& path,
   return absl::OkStatus();
 }
 
-absl::Status CompareConfig(const std::string& folder, const std::string& path, const RunIdentity& identity) {
+absl::Status CompareConfig(const std::string& folder, const std::string& path,
+                           const RunIdentity& identity) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const std::unique_ptr<google::protobuf::Message> started(identity.config->New());
   if (!google::protobuf::TextFormat::ParseFromString(text, started.get())) {
-    return absl::DataLossError(absl::StrCat(path, ": expected the config of a ", identity.stage, " run"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": expected the config of a ", identity.stage, " run"));
   }
   std::string differences;
   MessageDifferencer differencer;
@@ -57,7 +64,8 @@ absl::Status CompareConfig(const std::string& folder, const std::string& path, c
   differencer.ReportDifferencesToString(&differences);
   if (differencer.Compare(*started, *identity.config)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      folder, ": this folder belongs to another run: its config differs (as started -> as given):\n",
+      folder,
+      ": this folder belongs to another run: its config differs (as started -> as given):\n",
       absl::StripSuffix(differences, "\n"), "\nchoose another folder or remove this one"));
 }
 
@@ -75,11 +83,13 @@ absl::StatusOr<RunSummary> ReadSummary(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Open(const std::string& path, const RunIdentity& identity) {
+absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Open(const std::string& path,
+                                                           const RunIdentity& identity) {
   ALIDADE_RETURN_IF_ERROR(MakeFolder(path));
   ALIDADE_ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Take(path));
   auto folder = absl::WrapUnique(new RunFolder(path, identity.seed, std::move(lock)));
-  const std::string config_path = JoinPath(path, "config.textproto"), identity_path = JoinPath(path, "run.json");
+  const std::string config_path = JoinPath(path, "config.textproto"),
+                    identity_path = JoinPath(path, "run.json");
   if (PathExists(identity_path)) {
     ALIDADE_RETURN_IF_ERROR(CompareIdentity(path, identity_path, identity));
     ALIDADE_RETURN_IF_ERROR(CompareConfig(path, config_path, identity));
@@ -109,7 +119,8 @@ absl::Status RunFolder::Finish(const RunSummary& summary) {
 std::string RunFolder::CheckpointFolder() const { return JoinPath(path_, "checkpoints"); }
 std::string RunFolder::ModelFolder() const { return JoinPath(path_, "model"); }
 
-absl::StatusOr<std::string> DigestFiles(const std::string& folder, const std::vector<std::string>& files) {
+absl::StatusOr<std::string> DigestFiles(const std::string& folder,
+                                        const std::vector<std::string>& files) {
   std::string all;
   for (size_t i = 0; i < files.size(); ++i) {
     const std::string path = JoinPath(folder, files[i]);

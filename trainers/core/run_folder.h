@@ -1,6 +1,7 @@
 // The output folder of a run: who owns it, what run it belongs to, whether it is finished.
 //
-//   config.textproto  run.json  metrics.jsonl  events/  checkpoints/ (until it is done)  model/  summary.json (at the end)
+//   config.textproto  run.json  metrics.jsonl  events/  checkpoints/ (until it is done)  model/
+//   summary.json (at the end)
 #ifndef ALIDADE_TRAINERS_CORE_RUN_FOLDER_H_
 #define ALIDADE_TRAINERS_CORE_RUN_FOLDER_H_
 
@@ -28,9 +29,11 @@ struct RunIdentity {
 
 class RunFolder {
  public:
-  // Takes the folder, which is made if absent, for this process. FAILED_PRECONDITION: another process holds it (its pid is
-  // named); it belongs to another run (the first differing setting is named, both values).
-  static absl::StatusOr<std::unique_ptr<RunFolder>> Open(const std::string& path, const RunIdentity& identity);
+  // Takes the folder, which is made if absent, for this process. FAILED_PRECONDITION: another
+  // process holds it (its pid is named); it belongs to another run (the first differing setting is
+  // named, both values).
+  static absl::StatusOr<std::unique_ptr<RunFolder>> Open(const std::string& path,
+                                                         const RunIdentity& identity);
 
   const std::string& path() const { return path_; }
   uint64_t seed() const { return seed_; }
@@ -52,9 +55,10 @@ class RunFolder {
   std::optional<RunSummary> finished_;
 };
 
-// sha256 over the names and bytes of those files of `folder` that exist, in the given order. NOT_FOUND if the folder or
-// the first file is missing.
-absl::StatusOr<std::string> DigestFiles(const std::string& folder, const std::vector<std::string>& files);
+// sha256 over the names and bytes of those files of `folder` that exist, in the given order.
+// NOT_FOUND if the folder or the first file is missing.
+absl::StatusOr<std::string> DigestFiles(const std::string& folder,
+                                        const std::vector<std::string>& files);
 
 }  // namespace alidade::trainers
 

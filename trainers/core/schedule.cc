@@ -9,8 +9,8 @@ namespace alidade::trainers {
 double LearningRate(const ScheduleConfig& config, double peak, int64_t step, int64_t num_steps) {
   const int64_t warmup = config.warmup_steps();
   if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
-  const double t =
-      static_cast<double>(step - warmup) / static_cast<double>(std::max<int64_t>(1, num_steps - 1 - warmup));
+  const double t = static_cast<double>(step - warmup) /
+                   static_cast<double>(std::max<int64_t>(1, num_steps - 1 - warmup));
   double shape = 1;
   switch (config.decay()) {
     case ScheduleConfig::COSINE:

@@ -27,13 +27,15 @@ ToyStage::ToyStage(double noise, int64_t bad_step) : noise_(noise), bad_step_(ba
   calls_ = at::zeros({1}, at::kLong);
 }
 
-absl::StatusOr<MicroBatchOutput> ToyStage::Compute(const MicroBatch& batch, RandomStreams& streams) {
+absl::StatusOr<MicroBatchOutput> ToyStage::Compute(const MicroBatch& batch,
+                                                   RandomStreams& streams) {
   const std::vector<int64_t>& rows = batch.rows[0];
   const at::Tensor index = at::tensor(rows, at::kLong);
   std::vector<float> noise;
-  for (size_t i = 0; i < rows.size(); ++i) noise.push_back(static_cast<float>(noise_ * streams.Get("noise").Normal()));
-  const at::Tensor error =
-      features_.index_select(0, index).mv(weights_) - targets_.index_select(0, index) + at::tensor(noise, at::kFloat);
+  for (size_t i = 0; i < rows.size(); ++i)
+    noise.push_back(static_cast<float>(noise_ * streams.Get("noise").Normal()));
+  const at::Tensor error = features_.index_select(0, index).mv(weights_) -
+                           targets_.index_select(0, index) + at::tensor(noise, at::kFloat);
   calls_ += 1;
   MicroBatchOutput output;
   output.loss = error.square().sum() / (2.0 * static_cast<double>(batch.step_rows[0].size()));
@@ -50,7 +52,8 @@ absl::Status ToyStage::RestoreState(const NamedTensors& state) {
 }
 
 absl::Status ToyStage::Export(const std::string& folder) const {
-  return models::SaveNamedTensors({{"w", weights_}, {"calls", calls_}}, JoinPath(folder, "weights.safetensors"));
+  return models::SaveNamedTensors({{"w", weights_}, {"calls", calls_}},
+                                  JoinPath(folder, "weights.safetensors"));
 }
 
 }  // namespace alidade::trainers

@@ -1,4 +1,5 @@
-// A stage small enough to compute by hand: least squares with noise from a random stream and a counter as objective state.
+// A stage small enough to compute by hand: least squares with noise from a random stream and a
+// counter as objective state.
 #ifndef ALIDADE_TRAINERS_CORE_TOY_STAGE_H_
 #define ALIDADE_TRAINERS_CORE_TOY_STAGE_H_
 
@@ -9,7 +10,8 @@
 
 namespace alidade::trainers {
 
-// 37 rows of 5 features; the loss is the mean over the batch of (w x - y + noise * n)^2 / 2, n standard normal.
+// 37 rows of 5 features; the loss is the mean over the batch of (w x - y + noise * n)^2 / 2, n
+// standard normal.
 class ToyStage : public Stage {
  public:
   // With `bad_step` >= 0 the loss of that step is NaN.
@@ -18,7 +20,8 @@ class ToyStage : public Stage {
   std::string name() const override { return "toy"; }
   std::vector<DataGroup> groups() const override { return {{"rows", 37, 8}}; }
   NamedTensors parameters() const override { return {{"w", weights_}}; }
-  absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch, RandomStreams& streams) override;
+  absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch,
+                                           RandomStreams& streams) override;
   NamedTensors State() const override { return {{"calls", calls_}}; }
   absl::Status RestoreState(const NamedTensors& state) override;
   // Writes weights.safetensors: "w" and "calls".

@@ -1,4 +1,5 @@
-// Optimiser, schedules, data order, config checks, curves: each against hand calculation or another implementation.
+// Optimiser, schedules, data order, config checks, curves: each against hand calculation or another
+// implementation.
 #include <ATen/ATen.h>
 
 #include <cmath>
@@ -58,7 +59,8 @@ TEST(AdamWTest, FollowsTheAlgorithmByHand) {
       p[i] -= rate * 0.05 * p[i];
       m[i] = 0.9 * m[i] + 0.1 * g[i];
       v[i] = 0.98 * v[i] + 0.02 * g[i] * g[i];
-      p[i] -= rate * (m[i] / (1 - std::pow(0.9, t))) / (std::sqrt(v[i] / (1 - std::pow(0.98, t))) + 1e-8);
+      p[i] -= rate * (m[i] / (1 - std::pow(0.9, t))) /
+              (std::sqrt(v[i] / (1 - std::pow(0.98, t))) + 1e-8);
     }
   }
   const at::Tensor a = parameters.at("a").detach(), b = parameters.at("b").detach();
@@ -74,7 +76,8 @@ TEST(AdamWTest, NormScalingAndMissingGradients) {
   const NamedTensors parameters = {{"a", at::ones({2}).set_requires_grad(true)},
                                    {"b", at::ones({1}).set_requires_grad(true)}};
   AdamW optimizer(config, parameters);
-  EXPECT_THAT(optimizer.Step(0.1), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("none of the 2")));
+  EXPECT_THAT(optimizer.Step(0.1),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("none of the 2")));
   parameters.at("a").mutable_grad() = at::tensor({3.0f, 0.0f});
   ALIDADE_ASSERT_OK(optimizer.Step(0.1));
   EXPECT_LT(parameters.at("a")[0].item<double>(), 0.95);
@@ -92,11 +95,14 @@ TEST(AdamWTest, RestoreChecksNamesAndShapes) {
   EXPECT_EQ(state.size(), 2);
   state["first_moment.a"] = at::zeros({3});
   EXPECT_THAT(optimizer.Restore(state, 1),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("first_moment.a"), HasSubstr("[2]"), HasSubstr("[3]"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("first_moment.a"), HasSubstr("[2]"), HasSubstr("[3]"))));
   state.erase("first_moment.a");
-  EXPECT_THAT(optimizer.Restore(state, 1), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is missing")));
+  EXPECT_THAT(optimizer.Restore(state, 1),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is missing")));
   state["moment"] = at::zeros({1});
-  EXPECT_THAT(optimizer.Restore(state, 1), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("unexpected tensor moment")));
+  EXPECT_THAT(optimizer.Restore(state, 1),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("unexpected tensor moment")));
 }
 
 TEST(ScheduleTest, RisesDecaysAndEndsAtTheFloor) {
@@ -121,7 +127,8 @@ TEST(DataOrderTest, EveryEpochHoldsEveryRecordOnceInAnotherOrder) {
     const std::vector<int64_t> rows = order.Rows(0, step);
     seen.insert(seen.end(), rows.begin(), rows.end());
   }
-  const std::vector<int64_t> first(seen.begin(), seen.begin() + 10), second(seen.begin() + 10, seen.end());
+  const std::vector<int64_t> first(seen.begin(), seen.begin() + 10),
+      second(seen.begin() + 10, seen.end());
   EXPECT_EQ(std::set<int64_t>(first.begin(), first.end()).size(), 10);
   EXPECT_EQ(std::set<int64_t>(second.begin(), second.end()).size(), 10);
   EXPECT_NE(first, second);
@@ -144,22 +151,30 @@ TEST(ConfigTest, LoopErrorsNameFieldExpectedAndGot) {
       {"steps: 1 shards: 0", "loop.shards: expected >= 1, got 0"},
       {"steps: 1 checkpoint_every: 0", "loop.checkpoint_every: expected >= 1, got 0"},
       {"steps: 1 log_every: -3", "loop.log_every: expected >= 1, got -3"},
-      {"steps: 1 optimizer { learning_rate: -0.1 }", "loop.optimizer.learning_rate: expected > 0, got -0.1"},
+      {"steps: 1 optimizer { learning_rate: -0.1 }",
+       "loop.optimizer.learning_rate: expected > 0, got -0.1"},
       {"steps: 1 optimizer { beta1: 1 }", "loop.optimizer.beta1: expected 0 <= beta1 < 1, got 1"},
-      {"steps: 1 optimizer { beta2: nan }", "loop.optimizer.beta2: expected 0 <= beta2 < 1, got nan"},
+      {"steps: 1 optimizer { beta2: nan }",
+       "loop.optimizer.beta2: expected 0 <= beta2 < 1, got nan"},
       {"steps: 1 optimizer { epsilon: 0 }", "loop.optimizer.epsilon: expected > 0, got 0"},
-      {"steps: 1 optimizer { weight_decay: inf }", "loop.optimizer.weight_decay: expected >= 0, got inf"},
-      {"steps: 1 schedule { warmup_steps: -1 }", "loop.schedule.warmup_steps: expected >= 0, got -1"},
-      {"steps: 1 schedule { floor: 1.5 }", "loop.schedule.floor: expected 0 <= floor <= 1, got 1.5"},
+      {"steps: 1 optimizer { weight_decay: inf }",
+       "loop.optimizer.weight_decay: expected >= 0, got inf"},
+      {"steps: 1 schedule { warmup_steps: -1 }",
+       "loop.schedule.warmup_steps: expected >= 0, got -1"},
+      {"steps: 1 schedule { floor: 1.5 }",
+       "loop.schedule.floor: expected 0 <= floor <= 1, got 1.5"},
   };
   for (const auto& [text, message] : cases) {
-    EXPECT_THAT(ValidateLoop(Loop(text), "loop"), StatusIs(absl::StatusCode::kInvalidArgument, message)) << text;
+    EXPECT_THAT(ValidateLoop(Loop(text), "loop"),
+                StatusIs(absl::StatusCode::kInvalidArgument, message))
+        << text;
   }
 }
 
 google::protobuf::RepeatedPtrField<RecordGroup> Groups(const std::vector<std::string>& texts) {
   google::protobuf::RepeatedPtrField<RecordGroup> groups;
-  for (const std::string& text : texts) EXPECT_TRUE(TextFormat::ParseFromString(text, groups.Add())) << text;
+  for (const std::string& text : texts)
+    EXPECT_TRUE(TextFormat::ParseFromString(text, groups.Add())) << text;
   return groups;
 }
 
@@ -168,7 +183,8 @@ TEST(ConfigTest, GroupErrors) {
   ALIDADE_EXPECT_OK(ValidateGroups(Groups({captions}), "group"));
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "group: expected at least one, got none"},
-      {{"name: 'A' kind: 'x' batch_size: 1"}, "group[0].name: expected lower-case letters and underscores, got \"A\""},
+      {{"name: 'A' kind: 'x' batch_size: 1"},
+       "group[0].name: expected lower-case letters and underscores, got \"A\""},
       {{captions, captions}, "group[1].name: expected a new name, got \"captions\" again"},
       {{captions, "name: 'b' kind: 'caption' batch_size: 4"},
        "group[1].kind: expected a kind that no other group takes, got \"caption\" again"},
@@ -177,16 +193,20 @@ TEST(ConfigTest, GroupErrors) {
       {{"name: 'b' kind: 'x' batch_size: 1 weight: 0"}, "group[0].weight: expected > 0, got 0"},
   };
   for (const auto& [texts, message] : cases) {
-    EXPECT_THAT(ValidateGroups(Groups(texts), "group"), StatusIs(absl::StatusCode::kInvalidArgument, message));
+    EXPECT_THAT(ValidateGroups(Groups(texts), "group"),
+                StatusIs(absl::StatusCode::kInvalidArgument, message));
   }
 }
 
 TEST(ConfigTest, EveryKindNeedsAGroupAndEveryGroupRecords) {
-  const auto groups = Groups({"name: 'c' kind: 'caption' batch_size: 1", "name: 'a' kind: 'yes_no' kind: 'count' batch_size: 1"});
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto rows, AssignToGroups(groups, "group", {"count", "caption", "yes_no"}));
+  const auto groups = Groups({"name: 'c' kind: 'caption' batch_size: 1",
+                              "name: 'a' kind: 'yes_no' kind: 'count' batch_size: 1"});
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto rows,
+                               AssignToGroups(groups, "group", {"count", "caption", "yes_no"}));
   EXPECT_THAT(rows, ElementsAre(ElementsAre(1), ElementsAre(0, 2)));
   EXPECT_THAT(AssignToGroups(groups, "group", {"caption", "colour"}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no group takes records of kind \"colour\"")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("no group takes records of kind \"colour\"")));
   EXPECT_THAT(AssignToGroups(groups, "group", {"caption"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("group[1] (a)")));
 }
@@ -200,9 +220,11 @@ TEST(ConfigTest, FrozenPrefixesMustFit) {
   EXPECT_EQ(trained.size(), 1);
   *frozen.Add() = "visoin.a";
   EXPECT_THAT(TrainedParameters(parameters, frozen),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("frozen[1]"), HasSubstr("vision.a"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("frozen[1]"), HasSubstr("vision.a"))));
   frozen[1] = "text";
-  EXPECT_THAT(TrainedParameters(parameters, frozen), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
+  EXPECT_THAT(TrainedParameters(parameters, frozen),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("got none")));
 }
 
 TEST(EventFileTest, ChecksumOfTheStandard) {
@@ -238,8 +260,10 @@ std::vector<Event> ReadEvents(const std::string& bytes) {
 }
 
 TEST(EventFileTest, RecordBytesByHand) {
-  // Event { step: 3 summary { value { tag: "a" simple_value: 1.0 } } wall_time: 0.0 } in the wire format.
-  const std::string payload("\x09\0\0\0\0\0\0\0\0\x10\x03\x2a\x0a\x0a\x08\x0a\x01\x61\x15\0\0\x80\x3f", 23);
+  // Event { step: 3 summary { value { tag: "a" simple_value: 1.0 } } wall_time: 0.0 } in the wire
+  // format.
+  const std::string payload(
+      "\x09\0\0\0\0\0\0\0\0\x10\x03\x2a\x0a\x0a\x08\x0a\x01\x61\x15\0\0\x80\x3f", 23);
   EXPECT_EQ(EncodeScalars(0, 3, {{"a", 1.0}}), EncodeRecord(payload));
 }
 
@@ -256,11 +280,14 @@ TEST(MetricsLogTest, SamePointsInBothFilesAndCutBackToAPosition) {
     ALIDADE_ASSERT_OK_AND_ASSIGN(auto log, MetricsLog::Open(folder, position));
     ALIDADE_ASSERT_OK(log->Write(2, {{"loss", 0.25}}));
     EXPECT_THAT(log->Write(3, {{"loss", NAN}}),
-                StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("step 3"), HasSubstr("loss"), HasSubstr("nan"))));
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr("step 3"), HasSubstr("loss"), HasSubstr("nan"))));
   }
-  EXPECT_THAT(ReadFile(JoinPath(folder, "metrics.jsonl")),
-              IsOkAndHolds("{\"step\":1,\"loss\":0.1,\"rate\":1e-05}\n{\"step\":2,\"loss\":0.25}\n"));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(JoinPath(folder, "events/events.out.tfevents.alidade")));
+  EXPECT_THAT(
+      ReadFile(JoinPath(folder, "metrics.jsonl")),
+      IsOkAndHolds("{\"step\":1,\"loss\":0.1,\"rate\":1e-05}\n{\"step\":2,\"loss\":0.25}\n"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string bytes,
+                               ReadFile(JoinPath(folder, "events/events.out.tfevents.alidade")));
   const std::vector<Event> events = ReadEvents(bytes);
   ASSERT_EQ(events.size(), 3);
   EXPECT_EQ(events[0].file_version(), "brain.Event:2");
@@ -274,7 +301,8 @@ TEST(MetricsLogTest, ACurveShorterThanItsCheckpointIsDataLoss) {
   const std::string folder = TempFolder();
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(folder, "metrics.jsonl"), "{}\n"));
   EXPECT_THAT(MetricsLog::Open(folder, {100, 0}),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(HasSubstr("metrics.jsonl"), HasSubstr("100"), HasSubstr("got 3"))));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(HasSubstr("metrics.jsonl"), HasSubstr("100"), HasSubstr("got 3"))));
   EXPECT_THAT(ReadFile(JoinPath(folder, "metrics.jsonl")), IsOkAndHolds("{}\n"));
   EXPECT_THAT(AppendFile::Open(JoinPath(folder, "absent"), 5),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("the file is gone")));

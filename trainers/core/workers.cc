@@ -8,7 +8,8 @@ Workers::Workers(int64_t num_parts) : num_parts_(num_parts) {
   if (num_parts_ < 2) return;
   previous_threads_ = at::get_num_threads();
   at::set_num_threads(1);
-  for (int64_t part = 1; part < num_parts_; ++part) threads_.emplace_back([this, part] { Loop(part); });
+  for (int64_t part = 1; part < num_parts_; ++part)
+    threads_.emplace_back([this, part] { Loop(part); });
 }
 
 Workers::~Workers() {
@@ -27,7 +28,9 @@ void Workers::Loop(int64_t part) {
     const std::function<void(int64_t)>* work = nullptr;
     {
       absl::MutexLock lock(&mutex_);
-      const auto ready = [this, done]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stop_ || round_ > done; };
+      const auto ready = [this, done]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return stop_ || round_ > done;
+      };
       mutex_.Await(absl::Condition(&ready));
       if (stop_) return;
       work = work_;

@@ -14,14 +14,15 @@ namespace alidade::trainers {
 
 class Workers {
  public:
-  // For `num_parts` parts; the calling thread is one of the threads. With more than one part, every thread computes
-  // LibTorch operations alone until this object is gone.
+  // For `num_parts` parts; the calling thread is one of the threads. With more than one part, every
+  // thread computes LibTorch operations alone until this object is gone.
   explicit Workers(int64_t num_parts);
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  // Calls `work` with 0, 1, ..., num_parts - 1 at the same time; returns when all are done. `work` must not throw.
+  // Calls `work` with 0, 1, ..., num_parts - 1 at the same time; returns when all are done. `work`
+  // must not throw.
   void Run(const std::function<void(int64_t part)>& work);
 
  private:

@@ -15,9 +15,10 @@ namespace {
 
 using schedule::Signature;
 
-// Log softmax at the label, and onehot - softmax in place of the logits where the gradient is wanted.
-void Rows(float* logits, int64_t rows, int64_t vocab, int64_t stride, const int64_t* labels, float* logp,
-          int32_t gradient) {
+// Log softmax at the label, and onehot - softmax in place of the logits where the gradient is
+// wanted.
+void Rows(float* logits, int64_t rows, int64_t vocab, int64_t stride, const int64_t* labels,
+          float* logp, int32_t gradient) {
   for (int64_t i = 0; i < rows; ++i) {
     float* row = logits + i * stride;
     double highest = row[0], sum = 0;
@@ -46,7 +47,8 @@ void Fill(float* cotangent, const int64_t* offsets, int64_t row, double value, b
   }
 }
 
-// Reads: policy chosen, rejected, reference chosen, rejected, and with a view policy and reference chosen on it.
+// Reads: policy chosen, rejected, reference chosen, rejected, and with a view policy and reference
+// chosen on it.
 template <bool kViewed>
 void MarginScalars(const AlidadeScalarArgs* args) {
   const int64_t *chosen = args->offsets[0], *rejected = args->offsets[1];
@@ -61,7 +63,8 @@ void MarginScalars(const AlidadeScalarArgs* args) {
     Fill(args->cotangents[0], chosen, row, slope);
     Fill(args->cotangents[1], rejected, row, -slope);
     if constexpr (kViewed) {
-      const double v = beta * (w - (Sum(args->reads[4], chosen, row) - Sum(args->reads[5], chosen, row)));
+      const double v =
+          beta * (w - (Sum(args->reads[4], chosen, row) - Sum(args->reads[5], chosen, row)));
       const double view_slope = -beta / (1 + std::exp(v)) / rows;
       loss += Softplus(-v);
       Fill(args->cotangents[0], chosen, row, view_slope, /*add=*/true);
@@ -87,7 +90,8 @@ void CoupledScalars(const AlidadeScalarArgs* args) {
   args->results[0] = static_cast<float>(mean * mean);
 }
 
-schedule::Distribution Policy(const std::string& response, const std::string& view, schedule::Granularity granularity) {
+schedule::Distribution Policy(const std::string& response, const std::string& view,
+                              schedule::Granularity granularity) {
   schedule::Distribution distribution;
   distribution.model = "policy";
   distribution.response = response;
@@ -126,8 +130,8 @@ Signature MarginSignature(bool viewed) {
   Signature signature;
   signature.name = viewed ? "viewed_margin" : "margin";
   const auto row = schedule::Granularity::kRow;
-  signature.distributions = {Policy("chosen", "", row), Policy("rejected", "", row), Reference("chosen", ""),
-                             Reference("rejected", "")};
+  signature.distributions = {Policy("chosen", "", row), Policy("rejected", "", row),
+                             Reference("chosen", ""), Reference("rejected", "")};
   if (viewed) {
     signature.distributions.push_back(Policy("chosen", "crop", row));
     signature.distributions.push_back(Reference("chosen", "crop"));

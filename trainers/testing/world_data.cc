@@ -17,7 +17,8 @@ namespace {
 using datasets::Claim;
 using datasets::Scene;
 
-absl::Status WriteShard(const std::string& folder, absl::string_view kind, const datasets::Shard& shard) {
+absl::Status WriteShard(const std::string& folder, absl::string_view kind,
+                        const datasets::Shard& shard) {
   datasets::DatasetCard card;
   card.name = "test";
   card.kind = std::string(kind);
@@ -25,14 +26,17 @@ absl::Status WriteShard(const std::string& folder, absl::string_view kind, const
   card.builder_version = 1;
   card.config = nlohmann::json::object();
   card.description = "Made for a test.";
-  ALIDADE_ASSIGN_OR_RETURN(datasets::DatasetWriter writer, datasets::DatasetWriter::Start(folder, card, 1));
+  ALIDADE_ASSIGN_OR_RETURN(datasets::DatasetWriter writer,
+                           datasets::DatasetWriter::Start(folder, card, 1));
   ALIDADE_RETURN_IF_ERROR(writer.WriteShard(0, shard));
   return writer.Finish();
 }
 
-absl::StatusOr<std::string> AddPicture(const Scene& scene, int64_t number, RandomStream& stream, datasets::Shard& shard) {
+absl::StatusOr<std::string> AddPicture(const Scene& scene, int64_t number, RandomStream& stream,
+                                       datasets::Shard& shard) {
   ALIDADE_ASSIGN_OR_RETURN(const datasets::WorldPreset preset, datasets::FindWorldPreset("easy"));
-  ALIDADE_ASSIGN_OR_RETURN(std::string png, EncodePng(datasets::RenderScene(preset, scene, stream)));
+  ALIDADE_ASSIGN_OR_RETURN(std::string png,
+                           EncodePng(datasets::RenderScene(preset, scene, stream)));
   const std::string name = absl::StrCat("images/", number, ".png");
   shard.images.push_back({name, std::move(png), datasets::SceneTruth(scene)});
   return name;
@@ -40,7 +44,8 @@ absl::StatusOr<std::string> AddPicture(const Scene& scene, int64_t number, Rando
 
 std::vector<Claim> TrueClaims(const Scene& scene) {
   std::vector<Claim> claims;
-  for (const datasets::WorldObject& object : scene.objects) claims.push_back({object.cell, object.colour, object.category});
+  for (const datasets::WorldObject& object : scene.objects)
+    claims.push_back({object.cell, object.colour, object.category});
   return claims;
 }
 
@@ -54,7 +59,8 @@ absl::Status WriteWorldInstructions(const std::string& folder, int64_t images, u
     const Scene scene = datasets::DrawScene(preset, stream);
     ALIDADE_ASSIGN_OR_RETURN(const std::string image, AddPicture(scene, i, stream, shard));
     datasets::InstructionRecord caption{absl::StrCat("caption/", i), image, "caption", {}};
-    caption.turns = {{datasets::CaptionPrompt(), datasets::BiasedCaption(preset, scene, stream), true}};
+    caption.turns = {
+        {datasets::CaptionPrompt(), datasets::BiasedCaption(preset, scene, stream), true}};
     datasets::InstructionRecord questions{absl::StrCat("questions/", i), image, "questions", {}};
     questions.turns = datasets::BiasedQuestions(preset, scene, stream);
     shard.records.push_back(datasets::ToJsonLine(caption));
@@ -101,12 +107,15 @@ absl::Status WriteWorldPairs(const std::string& folder, int64_t images, uint64_t
   return WriteShard(folder, datasets::kPreferences, shard);
 }
 
-absl::Status WritePairRecords(const std::string& folder, const std::vector<datasets::PreferenceRecord>& records) {
+absl::Status WritePairRecords(const std::string& folder,
+                              const std::vector<datasets::PreferenceRecord>& records) {
   ALIDADE_ASSIGN_OR_RETURN(const datasets::WorldPreset preset, datasets::FindWorldPreset("easy"));
   RandomStream stream(0, "test/records");
   datasets::Shard shard;
-  ALIDADE_RETURN_IF_ERROR(AddPicture(datasets::DrawScene(preset, stream), 0, stream, shard).status());
-  for (const datasets::PreferenceRecord& record : records) shard.records.push_back(datasets::ToJsonLine(record));
+  ALIDADE_RETURN_IF_ERROR(
+      AddPicture(datasets::DrawScene(preset, stream), 0, stream, shard).status());
+  for (const datasets::PreferenceRecord& record : records)
+    shard.records.push_back(datasets::ToJsonLine(record));
   return WriteShard(folder, datasets::kPreferences, shard);
 }
 

@@ -15,7 +15,8 @@ int64_t ImageStore::Add(const std::string& name) {
 
 absl::StatusOr<Image> ImageStore::Decode(int64_t image) const {
   ALIDADE_ASSIGN_OR_RETURN(Image decoded, images_->LoadImage(names_[image]));
-  if (decoded.width == preprocessor_.width && decoded.height == preprocessor_.height) return decoded;
+  if (decoded.width == preprocessor_.width && decoded.height == preprocessor_.height)
+    return decoded;
   return Resize(decoded, preprocessor_.width, preprocessor_.height);
 }
 

@@ -2,11 +2,11 @@
 #ifndef ALIDADE_TRAINERS_STAGES_CONVERSATIONS_IMAGE_STORE_H_
 #define ALIDADE_TRAINERS_STAGES_CONVERSATIONS_IMAGE_STORE_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -17,8 +17,8 @@
 
 namespace alidade::trainers {
 
-// Numbers image names, decodes each image once and keeps it (3 bytes per pixel) as long as the budget lasts; images beyond
-// it are decoded whenever they are asked for.
+// Numbers image names, decodes each image once and keeps it (3 bytes per pixel) as long as the
+// budget lasts; images beyond it are decoded whenever they are asked for.
 class ImageStore {
  public:
   static constexpr int64_t kDefaultBudgetBytes = int64_t{1} << 30;
@@ -32,7 +32,8 @@ class ImageStore {
   int64_t Add(const std::string& name);
   int64_t size() const { return static_cast<int64_t>(names_.size()); }
 
-  // Decodes every image that the budget allows, so that a damaged one is found before training starts.
+  // Decodes every image that the budget allows, so that a damaged one is found before training
+  // starts.
   absl::Status Preload();
 
   // [N, 3, S, S] f32, normalised. Errors: those of ImageProvider::LoadImage, with the image's name.

@@ -22,8 +22,9 @@ struct ModelFolder {
   Preprocessor preprocessor;
 };
 
-// Errors: those of the five readers; a tokenizer with more tokens than the model has embeddings; a preprocessor whose
-// size is not the vision model's; a template whose image token is not the model's.
+// Errors: those of the five readers; a tokenizer with more tokens than the model has embeddings; a
+// preprocessor whose size is not the vision model's; a template whose image token is not the
+// model's.
 absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& folder);
 
 // Checks what LoadModelFolder checks between the parts. `where` begins the message.

@@ -9,9 +9,11 @@
 
 namespace alidade::trainers {
 
-absl::StatusOr<Conversation> EncodeConversation(const ModelFolder& model, absl::Span<const Turn> turns,
+absl::StatusOr<Conversation> EncodeConversation(const ModelFolder& model,
+                                                absl::Span<const Turn> turns,
                                                 const std::string& where) {
-  ALIDADE_ASSIGN_OR_RETURN(const EncodedConversation encoded, model.chat_template.Encode(*model.tokenizer, turns), where);
+  ALIDADE_ASSIGN_OR_RETURN(const EncodedConversation encoded,
+                           model.chat_template.Encode(*model.tokenizer, turns), where);
   const models::MllmConfig& config = model.model.config();
   Conversation conversation;
   conversation.ids = encoded.ids;
@@ -24,16 +26,19 @@ absl::StatusOr<Conversation> EncodeConversation(const ModelFolder& model, absl::
     if (encoded.scored[i]) conversation.scored.push_back(i);
   }
   if (images != 1) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": expected one image token in the conversation, got ", images));
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": expected one image token in the conversation, got ", images));
   }
   if (conversation.scored.front() <= conversation.image_index) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": expected the assistant to speak after the image"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": expected the assistant to speak after the image"));
   }
   const int64_t length = static_cast<int64_t>(encoded.ids.size()) - 1 + config.NumImageTokens();
   if (length > config.text.max_position_embeddings) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": expected at most the ", config.text.max_position_embeddings,
-                                                   " tokens of the model's context (max_position_embeddings), got ", length,
-                                                   " with the image's ", config.NumImageTokens()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": expected at most the ", config.text.max_position_embeddings,
+                     " tokens of the model's context (max_position_embeddings), got ", length,
+                     " with the image's ", config.NumImageTokens()));
   }
   return conversation;
 }
@@ -73,12 +78,14 @@ PackedRows PackRows(absl::Span<const Conversation* const> rows, int64_t image_to
   return packed;
 }
 
-at::Tensor ScoredHidden(const models::Mllm& model, const PackedRows& rows, const at::Tensor& image_features) {
+at::Tensor ScoredHidden(const models::Mllm& model, const PackedRows& rows,
+                        const at::Tensor& image_features) {
   const at::Tensor hidden = model.Forward(rows.ids, image_features, rows.lengths);
   return hidden.reshape({-1, hidden.size(-1)}).index_select(0, rows.positions);
 }
 
-at::Tensor TokenLogProbs(const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {
+at::Tensor TokenLogProbs(const at::Tensor& hidden, const at::Tensor& head,
+                         const at::Tensor& labels) {
   return at::log_softmax(at::linear(hidden, head), -1).gather(1, labels.unsqueeze(1)).squeeze(1);
 }
 

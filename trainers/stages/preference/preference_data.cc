@@ -8,13 +8,15 @@
 
 namespace alidade::trainers {
 
-absl::StatusOr<PreferenceData> LoadPreferenceData(const PreferenceConfig& config, const ModelFolder& model,
+absl::StatusOr<PreferenceData> LoadPreferenceData(const PreferenceConfig& config,
+                                                  const ModelFolder& model,
                                                   const std::string& folder) {
   PreferenceData data;
   ALIDADE_ASSIGN_OR_RETURN(datasets::DatasetFolder dataset, datasets::DatasetFolder::Open(folder));
   data.dataset = std::make_unique<datasets::DatasetFolder>(std::move(dataset));
   data.images = std::make_unique<ImageStore>(data.dataset.get(), model.preprocessor);
-  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::PreferenceRecord> records, data.dataset->PreferenceRecords());
+  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::PreferenceRecord> records,
+                           data.dataset->PreferenceRecords());
   std::vector<std::string> kinds;
   for (const datasets::PreferenceRecord& record : records) kinds.push_back(record.kind);
   ALIDADE_ASSIGN_OR_RETURN(const auto rows, AssignToGroups(config.group(), "group", kinds));
@@ -27,11 +29,15 @@ absl::StatusOr<PreferenceData> LoadPreferenceData(const PreferenceConfig& config
     for (const int64_t row : rows[group]) {
       const datasets::PreferenceRecord& record = records[row];
       const std::string where = absl::StrCat(folder, ": record ", record.id);
-      const Turn chosen{record.prompt, record.chosen, record.end}, rejected{record.prompt, record.rejected, record.end};
+      const Turn chosen{record.prompt, record.chosen, record.end},
+          rejected{record.prompt, record.rejected, record.end};
       PairExample example;
       example.image = data.images->Add(record.image);
-      ALIDADE_ASSIGN_OR_RETURN(example.chosen, EncodeConversation(model, {chosen}, absl::StrCat(where, ": chosen")));
-      ALIDADE_ASSIGN_OR_RETURN(example.rejected, EncodeConversation(model, {rejected}, absl::StrCat(where, ": rejected")));
+      ALIDADE_ASSIGN_OR_RETURN(
+          example.chosen, EncodeConversation(model, {chosen}, absl::StrCat(where, ": chosen")));
+      ALIDADE_ASSIGN_OR_RETURN(
+          example.rejected,
+          EncodeConversation(model, {rejected}, absl::StrCat(where, ": rejected")));
       data.examples[group].push_back(std::move(example));
     }
   }

@@ -24,7 +24,9 @@ struct PairExample {
   Conversation rejected;
 
   // "chosen" or "rejected".
-  const Conversation& Response(absl::string_view role) const { return role == "chosen" ? chosen : rejected; }
+  const Conversation& Response(absl::string_view role) const {
+    return role == "chosen" ? chosen : rejected;
+  }
 };
 
 struct PreferenceData {
@@ -35,9 +37,10 @@ struct PreferenceData {
   std::vector<std::vector<PairExample>> examples;  // per group
 };
 
-// Reads and tokenizes the whole dataset. Errors: those of the dataset; a kind of record that no group takes; a
-// conversation that the model cannot take, with the record's id.
-absl::StatusOr<PreferenceData> LoadPreferenceData(const PreferenceConfig& config, const ModelFolder& model,
+// Reads and tokenizes the whole dataset. Errors: those of the dataset; a kind of record that no
+// group takes; a conversation that the model cannot take, with the record's id.
+absl::StatusOr<PreferenceData> LoadPreferenceData(const PreferenceConfig& config,
+                                                  const ModelFolder& model,
                                                   const std::string& folder);
 
 }  // namespace alidade::trainers

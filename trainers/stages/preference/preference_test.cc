@@ -57,7 +57,8 @@ const PreferenceInputs& Inputs() {
   static const PreferenceInputs* inputs = [] {
     at::set_num_threads(1);
     const std::string folder = TempFolder();
-    auto* made = new PreferenceInputs{JoinPath(folder, "model"), JoinPath(folder, "reference"), JoinPath(folder, "pairs")};
+    auto* made = new PreferenceInputs{JoinPath(folder, "model"), JoinPath(folder, "reference"),
+                                      JoinPath(folder, "pairs")};
     EXPECT_THAT(WritePreset("tiny_world", 1, made->model), IsOk());
     EXPECT_THAT(WritePreset("tiny_world", 2, made->reference), IsOk());
     EXPECT_THAT(WriteWorldPairs(made->pairs, 12, 6), IsOk());
@@ -77,13 +78,16 @@ RunOptions Quiet(int64_t stop_after = 0) {
 
 std::vector<double> Curve(const std::string& out, const std::string& name) {
   std::vector<double> values;
-  for (const auto& line : absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n', absl::SkipEmpty())) {
+  for (const auto& line :
+       absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n', absl::SkipEmpty())) {
     values.push_back(nlohmann::json::parse(line).at(name).get<double>());
   }
   return values;
 }
 
-std::string Weights(const std::string& out) { return *ReadFile(JoinPath(out, "model/model.safetensors")); }
+std::string Weights(const std::string& out) {
+  return *ReadFile(JoinPath(out, "model/model.safetensors"));
+}
 
 // Machines sum f32 in other orders; ten steps at this rate amplify 1e-7 by less than a thousand.
 constexpr double kCurveTolerance = 1e-4;
@@ -96,20 +100,24 @@ TEST(PreferenceTest, TenStepLossCurve) {
   for (const double loss : losses) text.push_back(absl::StrFormat("%.9g", loss));
   // A sameness golden: our own numbers, one thread. Updated from the message of a failure.
   const std::vector<double> golden = {2.78131175, 2.75498152, 2.73293662, 2.63578916, 2.65942144,
-                                      2.6807375, 2.6005547, 2.57849145, 2.63778925, 2.60540295};
+                                      2.6807375,  2.6005547,  2.57849145, 2.63778925, 2.60540295};
   ASSERT_EQ(losses.size(), 10);
   EXPECT_LT(RelativeError(losses, golden), kCurveTolerance) << absl::StrJoin(text, ", ");
 }
 
-// Summed log-probability of a response, from a model's own forward pass over this conversation alone.
-double ScoreAlone(const ModelFolder& model, const datasets::PreferenceRecord& record, const std::string& response,
-                  const at::Tensor& pixels) {
+// Summed log-probability of a response, from a model's own forward pass over this conversation
+// alone.
+double ScoreAlone(const ModelFolder& model, const datasets::PreferenceRecord& record,
+                  const std::string& response, const at::Tensor& pixels) {
   const std::vector<Turn> turns = {{record.prompt, response, record.end}};
   const EncodedConversation text = *model.chat_template.Encode(*model.tokenizer, turns);
-  const int64_t length = static_cast<int64_t>(text.ids.size()), patches = model.model.config().NumImageTokens();
-  const at::Tensor hidden = model.model.Forward(at::tensor(text.ids, at::kLong).unsqueeze(0),
-                                                model.model.EncodeImages(pixels), at::tensor({length}, at::kLong));
-  const at::Tensor logp = at::log_softmax(at::linear(hidden, model.model.head()).to(at::kDouble), -1)[0];
+  const int64_t length = static_cast<int64_t>(text.ids.size()),
+                patches = model.model.config().NumImageTokens();
+  const at::Tensor hidden =
+      model.model.Forward(at::tensor(text.ids, at::kLong).unsqueeze(0),
+                          model.model.EncodeImages(pixels), at::tensor({length}, at::kLong));
+  const at::Tensor logp =
+      at::log_softmax(at::linear(hidden, model.model.head()).to(at::kDouble), -1)[0];
   double sum = 0;
   for (int64_t i = 0; i < length; ++i) {
     if (text.scored[i]) sum += logp[i - 2 + patches][text.ids[i]].item<double>();
@@ -132,15 +140,18 @@ TEST(PreferenceTest, FirstStepIsTheObjectiveOnThePairs) {
   ImageStore images(&dataset, policy.preprocessor);
   std::map<std::string, double> loss, margin, count;
   for (const datasets::PreferenceRecord& record : records) {
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels, images.Pixels({images.Add(record.image)}));
-    const double m =
-        ScoreAlone(policy, record, record.chosen, pixels) - ScoreAlone(reference, record, record.chosen, pixels) -
-        ScoreAlone(policy, record, record.rejected, pixels) + ScoreAlone(reference, record, record.rejected, pixels);
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels,
+                                 images.Pixels({images.Add(record.image)}));
+    const double m = ScoreAlone(policy, record, record.chosen, pixels) -
+                     ScoreAlone(reference, record, record.chosen, pixels) -
+                     ScoreAlone(policy, record, record.rejected, pixels) +
+                     ScoreAlone(reference, record, record.rejected, pixels);
     loss[record.kind] += std::log1p(std::exp(-0.3 * m));
     margin[record.kind] += 0.3 * m;
     count[record.kind] += 1;
   }
-  const double captions = loss["caption"] / count["caption"], answers = loss["yes_no"] / count["yes_no"];
+  const double captions = loss["caption"] / count["caption"],
+               answers = loss["yes_no"] / count["yes_no"];
   EXPECT_NEAR(summary.final_loss, captions + 3 * answers, 1e-5 * summary.final_loss);
   EXPECT_NEAR(Curve(out, "captions/loss")[0], captions, 1e-5 * captions);
   EXPECT_NEAR(Curve(out, "answers/margin")[0], margin["yes_no"] / count["yes_no"], 1e-5);
@@ -150,8 +161,10 @@ TEST(PreferenceTest, FirstStepIsTheObjectiveOnThePairs) {
 TEST(PreferenceTest, APolicyEqualToItsReferenceStartsAtLogTwo) {
   const std::string out = TempFolder();
   const PreferenceInputs inputs{Inputs().model, Inputs().model, Inputs().pairs};
-  ALIDADE_ASSERT_OK(RunPreference(Config("loop { steps: 30 }"), inputs, out, 1, MarginObjective(), Quiet()));
-  const std::vector<double> losses = Curve(out, "captions/loss"), margins = Curve(out, "answers/margin");
+  ALIDADE_ASSERT_OK(
+      RunPreference(Config("loop { steps: 30 }"), inputs, out, 1, MarginObjective(), Quiet()));
+  const std::vector<double> losses = Curve(out, "captions/loss"),
+                            margins = Curve(out, "answers/margin");
   EXPECT_NEAR(losses.front(), std::log(2.0), 1e-6);
   EXPECT_LT(losses.back(), std::log(2.0));
   EXPECT_GT(margins.back(), 0.01);
@@ -160,8 +173,8 @@ TEST(PreferenceTest, APolicyEqualToItsReferenceStartsAtLogTwo) {
 TEST(PreferenceTest, PrecomputedScoresGiveTheSameCurve) {
   const std::string with = TempFolder(), without = TempFolder();
   ALIDADE_ASSERT_OK(RunPreference(Config(), Inputs(), with, 1, MarginObjective(), Quiet()));
-  ALIDADE_ASSERT_OK(
-      RunPreference(Config("precompute_reference: false"), Inputs(), without, 1, MarginObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(RunPreference(Config("precompute_reference: false"), Inputs(), without, 1,
+                                  MarginObjective(), Quiet()));
   EXPECT_TRUE(PathExists(JoinPath(with, "reference_logp.safetensors")));
   EXPECT_FALSE(PathExists(JoinPath(without, "reference_logp.safetensors")));
   EXPECT_LT(RelativeError(Curve(with, "loss"), Curve(without, "loss")), kCurveTolerance);
@@ -185,9 +198,11 @@ TEST(PreferenceTest, StoppedAndContinuedGivesTheSameBitsWithARandomView) {
     EXPECT_THAT(RunPreference(Config(), Inputs(), stopped, 1, ViewedMarginObjective(), Quiet(stop)),
                 StatusIs(absl::StatusCode::kCancelled));
   }
-  ALIDADE_ASSERT_OK(RunPreference(Config(), Inputs(), stopped, 1, ViewedMarginObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(
+      RunPreference(Config(), Inputs(), stopped, 1, ViewedMarginObjective(), Quiet()));
   EXPECT_EQ(Weights(whole), Weights(stopped));
-  EXPECT_EQ(*ReadFile(JoinPath(whole, "metrics.jsonl")), *ReadFile(JoinPath(stopped, "metrics.jsonl")));
+  EXPECT_EQ(*ReadFile(JoinPath(whole, "metrics.jsonl")),
+            *ReadFile(JoinPath(stopped, "metrics.jsonl")));
   // Another seed draws other views and another order.
   const std::string other = TempFolder();
   ALIDADE_ASSERT_OK(RunPreference(Config(), Inputs(), other, 2, ViewedMarginObjective(), Quiet()));
@@ -197,18 +212,21 @@ TEST(PreferenceTest, StoppedAndContinuedGivesTheSameBitsWithARandomView) {
 TEST(PreferenceTest, AccumulationEqualsTheBigBatchOrIsRefused) {
   const std::string whole = TempFolder(), parts = TempFolder();
   const std::string accumulation = "loop { steps: 3 accumulation: 2 }";
-  ALIDADE_ASSERT_OK(RunPreference(Config("loop { steps: 3 }"), Inputs(), whole, 1, ViewedMarginObjective(), Quiet()));
-  ALIDADE_ASSERT_OK(RunPreference(Config(accumulation), Inputs(), parts, 1, ViewedMarginObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(RunPreference(Config("loop { steps: 3 }"), Inputs(), whole, 1,
+                                  ViewedMarginObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(
+      RunPreference(Config(accumulation), Inputs(), parts, 1, ViewedMarginObjective(), Quiet()));
   EXPECT_LT(RelativeError(Curve(parts, "loss"), Curve(whole, "loss")), 1e-5);
   EXPECT_LT(RelativeError(Curve(parts, "captions/margin"), Curve(whole, "captions/margin")), 1e-4);
   const std::string shards = TempFolder();
-  ALIDADE_ASSERT_OK(
-      RunPreference(Config("loop { steps: 3 shards: 2 }"), Inputs(), shards, 1, ViewedMarginObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(RunPreference(Config("loop { steps: 3 shards: 2 }"), Inputs(), shards, 1,
+                                  ViewedMarginObjective(), Quiet()));
   EXPECT_EQ(Curve(shards, "loss"), Curve(parts, "loss"));  // the same parts, only at the same time
   const PreferenceInputs inputs{Inputs().model, "", Inputs().pairs};
-  EXPECT_THAT(RunPreference(Config(accumulation), inputs, TempFolder(), 1, CoupledObjective(), Quiet()),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("loop.accumulation: expected 1"), HasSubstr("not a mean over rows"))));
+  EXPECT_THAT(
+      RunPreference(Config(accumulation), inputs, TempFolder(), 1, CoupledObjective(), Quiet()),
+      StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("loop.accumulation: expected 1"),
+                                                         HasSubstr("not a mean over rows"))));
 }
 
 TEST(PreferenceTest, NoReferenceIsLoadedWhereNoneIsRead) {
@@ -216,30 +234,38 @@ TEST(PreferenceTest, NoReferenceIsLoadedWhereNoneIsRead) {
   EXPECT_FALSE(NeedsReference(CoupledObjective()));
   EXPECT_TRUE(NeedsReference(MarginObjective()));
   const PreferenceInputs inputs{Inputs().model, "", Inputs().pairs};
-  ALIDADE_ASSERT_OK(RunPreference(Config("loop { steps: 2 }"), inputs, out, 1, CoupledObjective(), Quiet()));
+  ALIDADE_ASSERT_OK(
+      RunPreference(Config("loop { steps: 2 }"), inputs, out, 1, CoupledObjective(), Quiet()));
   EXPECT_THAT(RunPreference(Config(), Inputs(), TempFolder(), 1, CoupledObjective(), Quiet()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reference: expected none")));
-  EXPECT_THAT(RunPreference(Config(), inputs, TempFolder(), 1, MarginObjective(), Quiet()),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reads a reference model, got none")));
+  EXPECT_THAT(
+      RunPreference(Config(), inputs, TempFolder(), 1, MarginObjective(), Quiet()),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reads a reference model, got none")));
 }
 
 TEST(PreferenceTest, ConfigErrors) {
   const auto run = [&](const std::string& extra) {
-    return RunPreference(Config(extra), Inputs(), TempFolder(), 1, MarginObjective(), Quiet()).status();
+    return RunPreference(Config(extra), Inputs(), TempFolder(), 1, MarginObjective(), Quiet())
+        .status();
   };
   EXPECT_THAT(run("hyperparameter { name: 'bta' value: 1 }"),
-              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("hyperparameter[0]"), HasSubstr("bta"), HasSubstr("beta"))));
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("hyperparameter[0]"), HasSubstr("bta"), HasSubstr("beta"))));
   EXPECT_THAT(run("hyperparameter { name: 'beta' value: -1 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "hyperparameter[0] (beta): expected a value in (0, inf), got -1"));
-  EXPECT_THAT(run("hyperparameter { name: 'beta' value: 1 } hyperparameter { name: 'beta' value: 2 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("beta again")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "hyperparameter[0] (beta): expected a value in (0, inf), got -1"));
+  EXPECT_THAT(
+      run("hyperparameter { name: 'beta' value: 1 } hyperparameter { name: 'beta' value: 2 }"),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("beta again")));
   EXPECT_THAT(run("objective: 'other'"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "objective: expected margin, which was given, got other"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "objective: expected margin, which was given, got other"));
   EXPECT_THAT(run("group { name: 'counts' kind: 'count' batch_size: 1 }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("group[2] (counts)")));
   PreferenceConfig unnamed = Config();
-  EXPECT_THAT(RunPreference(unnamed, Inputs(), TempFolder(), 1, Quiet()),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("objective: expected the name")));
+  EXPECT_THAT(
+      RunPreference(unnamed, Inputs(), TempFolder(), 1, Quiet()),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("objective: expected the name")));
   unnamed.set_objective("no_such_objective");
   EXPECT_THAT(RunPreference(unnamed, Inputs(), TempFolder(), 1, Quiet()),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("no_such_objective")));
@@ -263,15 +289,18 @@ TEST(RequirementsTest, WhatNoPairProvidesIsNamed) {
   signature.distributions[4].view_argument = "corp";
   EXPECT_THAT(PlanPasses(signature),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("policy.chosen@corrupted(corp): view"), HasSubstr("blank, corrupted(crop)"))));
+                       AllOf(HasSubstr("policy.chosen@corrupted(corp): view"),
+                             HasSubstr("blank, corrupted(crop)"))));
   signature = MarginObjective().signature();
   signature.distributions[2].model = "old_policy";
   EXPECT_THAT(PlanPasses(signature),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected one of policy, reference, got old_policy")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("expected one of policy, reference, got old_policy")));
   signature = MarginObjective().signature();
   signature.distributions[1].response = "mismatched";
   EXPECT_THAT(PlanPasses(signature),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected one of chosen, rejected, got mismatched")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("expected one of chosen, rejected, got mismatched")));
 }
 
 }  // namespace

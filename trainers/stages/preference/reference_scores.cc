@@ -19,7 +19,9 @@ namespace {
 
 constexpr int64_t kRowsPerPass = 64;
 
-std::string Key(const std::string& group, absl::string_view response) { return absl::StrCat(group, ".", response); }
+std::string Key(const std::string& group, absl::string_view response) {
+  return absl::StrCat(group, ".", response);
+}
 
 // Over the bits of all scores, so that an altered file is noticed.
 std::string DigestOf(const NamedTensors& scores) {
@@ -27,14 +29,15 @@ std::string DigestOf(const NamedTensors& scores) {
   for (const auto& [name, tensor] : scores) {
     const at::Tensor values = tensor.contiguous();
     digest.Update(name);
-    digest.Update(absl::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
+    digest.Update(
+        absl::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
   }
   return digest.Hex();
 }
 
 // Log-probabilities of one response of all pairs of a group, in their order.
-absl::StatusOr<at::Tensor> ScoreGroup(const models::Mllm& reference, PreferenceData& data, int64_t group,
-                                      const std::string& response) {
+absl::StatusOr<at::Tensor> ScoreGroup(const models::Mllm& reference, PreferenceData& data,
+                                      int64_t group, const std::string& response) {
   const models::MllmConfig& config = reference.config();
   const std::vector<PairExample>& examples = data.examples[group];
   std::vector<at::Tensor> scores;
@@ -54,22 +57,27 @@ absl::StatusOr<at::Tensor> ScoreGroup(const models::Mllm& reference, PreferenceD
   return at::cat(scores);
 }
 
-absl::Status CheckLoaded(const std::string& path, const NamedTensors& scores, const SafetensorsMetadata& metadata,
-                         const std::string& digest, const std::map<std::string, std::vector<int64_t>>& begins) {
+absl::Status CheckLoaded(const std::string& path, const NamedTensors& scores,
+                         const SafetensorsMetadata& metadata, const std::string& digest,
+                         const std::map<std::string, std::vector<int64_t>>& begins) {
   const auto made_for = metadata.find("made_for"), bits = metadata.find("sha256");
   if (made_for == metadata.end() || bits == metadata.end() || bits->second != DigestOf(scores)) {
-    return absl::DataLossError(absl::StrCat(path, ": sha256: expected ", bits == metadata.end() ? "one" : bits->second,
-                                            ", got ", DigestOf(scores), "; remove the file to compute it again"));
+    return absl::DataLossError(
+        absl::StrCat(path, ": sha256: expected ", bits == metadata.end() ? "one" : bits->second,
+                     ", got ", DigestOf(scores), "; remove the file to compute it again"));
   }
   if (made_for->second != digest) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": made_for: expected ", digest, " (reference and pairs), got ",
-                                                      made_for->second, "; remove the file to compute it again"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": made_for: expected ", digest, " (reference and pairs), got ",
+                     made_for->second, "; remove the file to compute it again"));
   }
   for (const auto& [name, begin] : begins) {
     const auto found = scores.find(name);
-    if (found == scores.end() || found->second.dim() != 1 || found->second.size(0) != begin.back()) {
-      return absl::DataLossError(absl::StrCat(path, ": tensor ", name, ": expected ", begin.back(),
-                                              " log-probabilities; remove the file to compute it again"));
+    if (found == scores.end() || found->second.dim() != 1 ||
+        found->second.size(0) != begin.back()) {
+      return absl::DataLossError(
+          absl::StrCat(path, ": tensor ", name, ": expected ", begin.back(),
+                       " log-probabilities; remove the file to compute it again"));
     }
   }
   return absl::OkStatus();
@@ -77,8 +85,10 @@ absl::Status CheckLoaded(const std::string& path, const NamedTensors& scores, co
 
 }  // namespace
 
-absl::StatusOr<ReferenceScores> ReferenceScores::Load(const std::string& path, const std::string& digest,
-                                                      const ForwardPass& pass, const models::Mllm& reference,
+absl::StatusOr<ReferenceScores> ReferenceScores::Load(const std::string& path,
+                                                      const std::string& digest,
+                                                      const ForwardPass& pass,
+                                                      const models::Mllm& reference,
                                                       PreferenceData& data) {
   c10::NoGradGuard no_grad;
   ReferenceScores result;
@@ -99,16 +109,18 @@ absl::StatusOr<ReferenceScores> ReferenceScores::Load(const std::string& path, c
   }
   for (size_t group = 0; group < data.groups.size(); ++group) {
     for (const ForwardPass::Read& read : pass.reads) {
-      ALIDADE_ASSIGN_OR_RETURN(result.scores_[Key(data.groups[group].name, read.response)],
-                               ScoreGroup(reference, data, static_cast<int64_t>(group), read.response));
+      ALIDADE_ASSIGN_OR_RETURN(
+          result.scores_[Key(data.groups[group].name, read.response)],
+          ScoreGroup(reference, data, static_cast<int64_t>(group), read.response));
     }
   }
-  ALIDADE_RETURN_IF_ERROR(models::SaveNamedTensors(result.scores_, path,
-                                                   {{"made_for", digest}, {"sha256", DigestOf(result.scores_)}}));
+  ALIDADE_RETURN_IF_ERROR(models::SaveNamedTensors(
+      result.scores_, path, {{"made_for", digest}, {"sha256", DigestOf(result.scores_)}}));
   return result;
 }
 
-runtime::ScoredTokens ReferenceScores::Rows(int64_t group, absl::string_view response, const std::vector<int64_t>& rows,
+runtime::ScoredTokens ReferenceScores::Rows(int64_t group, absl::string_view response,
+                                            const std::vector<int64_t>& rows,
                                             const PreferenceData& data) const {
   const std::string key = Key(data.groups[group].name, response);
   const at::Tensor& scores = scores_.at(key);

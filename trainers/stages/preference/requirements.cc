@@ -14,14 +14,16 @@
 namespace alidade::trainers {
 namespace {
 
-absl::Status Unavailable(const runtime::Distribution& distribution, absl::string_view what, absl::string_view got,
-                         const std::vector<std::string>& available) {
-  return absl::InvalidArgumentError(absl::StrCat("distribution ", distribution.Name(), ": ", what, ": expected one of ",
+absl::Status Unavailable(const runtime::Distribution& distribution, absl::string_view what,
+                         absl::string_view got, const std::vector<std::string>& available) {
+  return absl::InvalidArgumentError(absl::StrCat("distribution ", distribution.Name(), ": ", what,
+                                                 ": expected one of ",
                                                  absl::StrJoin(available, ", "), ", got ", got));
 }
 
 // The pass of a model and a view, added if there is none yet.
-ForwardPass& PassOf(std::vector<ForwardPass>& passes, const std::string& model, const std::string& view) {
+ForwardPass& PassOf(std::vector<ForwardPass>& passes, const std::string& model,
+                    const std::string& view) {
   for (ForwardPass& pass : passes) {
     if (pass.model == model && pass.view == view) return pass;
   }
@@ -32,11 +34,13 @@ ForwardPass& PassOf(std::vector<ForwardPass>& passes, const std::string& model, 
   return passes.back();
 }
 
-// Largest difference between a mean and its shares, relative to the mean; f32 sums of six numbers stay far below it.
+// Largest difference between a mean and its shares, relative to the mean; f32 sums of six numbers
+// stay far below it.
 constexpr double kMeanTolerance = 1e-4;
 
 // Log-probabilities of made-up rows [begin, end), the same for the same row.
-absl::StatusOr<double> MadeUpLoss(const runtime::Objective& objective, const std::map<std::string, double>& hyperparameters,
+absl::StatusOr<double> MadeUpLoss(const runtime::Objective& objective,
+                                  const std::map<std::string, double>& hyperparameters,
                                   int64_t begin, int64_t end) {
   runtime::ObjectiveInputs inputs;
   inputs.hyperparameters = hyperparameters;
@@ -47,14 +51,16 @@ absl::StatusOr<double> MadeUpLoss(const runtime::Objective& objective, const std
       RandomStream lengths(0, absl::StrCat("row/", row, "/", distribution.response));
       RandomStream values(0, absl::StrCat("row/", row, "/", distribution.Name()));
       const int64_t tokens = 1 + static_cast<int64_t>(lengths.UniformInt(5));
-      for (int64_t token = 0; token < tokens; ++token) logp.push_back(static_cast<float>(-3 * values.Uniform()));
+      for (int64_t token = 0; token < tokens; ++token)
+        logp.push_back(static_cast<float>(-3 * values.Uniform()));
       offsets.push_back(static_cast<int64_t>(logp.size()));
     }
     runtime::ScoredTokens& tokens = inputs.distributions[distribution.Name()];
     tokens.logp = at::tensor(logp, at::kFloat);
     tokens.offsets = at::tensor(offsets, at::kLong);
   }
-  ALIDADE_ASSIGN_OR_RETURN(const runtime::ObjectiveOutputs outputs, runtime::Apply(objective, inputs));
+  ALIDADE_ASSIGN_OR_RETURN(const runtime::ObjectiveOutputs outputs,
+                           runtime::Apply(objective, inputs));
   return outputs.loss.item<double>();
 }
 
@@ -70,8 +76,8 @@ absl::StatusOr<std::vector<ForwardPass>> PlanPasses(const runtime::Signature& si
       return Unavailable(distribution, "response", distribution.response, {"chosen", "rejected"});
     }
     if (distribution.model == kReference && distribution.requires_grad) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("distribution ", distribution.Name(), ": expected no gradient to the reference model"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "distribution ", distribution.Name(), ": expected no gradient to the reference model"));
     }
     const std::string view = ViewName(distribution.view, distribution.view_argument);
     const ViewMaker* maker = nullptr;
@@ -93,7 +99,8 @@ absl::StatusOr<std::vector<ForwardPass>> PlanPasses(const runtime::Signature& si
 }
 
 absl::StatusOr<std::map<std::string, double>> ResolveHyperparameters(
-    const runtime::Signature& signature, const google::protobuf::RepeatedPtrField<Hyperparameter>& hyperparameters) {
+    const runtime::Signature& signature,
+    const google::protobuf::RepeatedPtrField<Hyperparameter>& hyperparameters) {
   std::map<std::string, double> values;
   for (int i = 0; i < hyperparameters.size(); ++i) {
     const Hyperparameter& given = hyperparameters[i];
@@ -105,14 +112,18 @@ absl::StatusOr<std::map<std::string, double>> ResolveHyperparameters(
       if (candidate.name == given.name()) known = &candidate;
     }
     if (known == nullptr) {
-      return WithContext(UnknownNameError(absl::StrCat("hyperparameter of ", signature.name), given.name(), names), where);
+      return WithContext(
+          UnknownNameError(absl::StrCat("hyperparameter of ", signature.name), given.name(), names),
+          where);
     }
     if (!given.has_value() || !known->Contains(given.value())) {
-      return absl::InvalidArgumentError(absl::StrCat(where, " (", given.name(), "): expected a value in ", known->Range(),
-                                                     ", got ", given.has_value() ? absl::StrCat(given.value()) : "none"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, " (", given.name(), "): expected a value in ", known->Range(),
+                       ", got ", given.has_value() ? absl::StrCat(given.value()) : "none"));
     }
     if (!values.emplace(given.name(), given.value()).second) {
-      return absl::InvalidArgumentError(absl::StrCat(where, ": expected each name once, got ", given.name(), " again"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ": expected each name once, got ", given.name(), " again"));
     }
   }
   return values;
@@ -124,12 +135,15 @@ absl::Status CheckMeanOverRows(const runtime::Objective& objective,
   c10::NoGradGuard no_grad;
   ALIDADE_ASSIGN_OR_RETURN(const double whole, MadeUpLoss(objective, hyperparameters, 0, kRows));
   ALIDADE_ASSIGN_OR_RETURN(const double first, MadeUpLoss(objective, hyperparameters, 0, kCut));
-  ALIDADE_ASSIGN_OR_RETURN(const double second, MadeUpLoss(objective, hyperparameters, kCut, kRows));
+  ALIDADE_ASSIGN_OR_RETURN(const double second,
+                           MadeUpLoss(objective, hyperparameters, kCut, kRows));
   const double shares = (first * kCut + second * (kRows - kCut)) / kRows;
-  if (std::abs(shares - whole) <= kMeanTolerance * std::max(1.0, std::abs(whole))) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "expected 1, because the loss of objective ", objective.signature().name,
-      " is not a mean over rows: a batch gives another loss than its parts (", whole, " and ", shares, " on six rows)"));
+  if (std::abs(shares - whole) <= kMeanTolerance * std::max(1.0, std::abs(whole)))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected 1, because the loss of objective ", objective.signature().name,
+                   " is not a mean over rows: a batch gives another loss than its parts (", whole,
+                   " and ", shares, " on six rows)"));
 }
 
 }  // namespace alidade::trainers

@@ -20,7 +20,8 @@ inline constexpr char kPolicy[] = "policy";
 inline constexpr char kReference[] = "reference";
 inline constexpr char kCleanView[] = "clean";
 
-// One forward pass over a batch: one model, one view of the images, one row per example and response.
+// One forward pass over a batch: one model, one view of the images, one row per example and
+// response.
 struct ForwardPass {
   struct Read {
     std::string name;      // Distribution::Name()
@@ -28,22 +29,27 @@ struct ForwardPass {
     bool requires_grad = false;
   };
   std::string model;
-  std::string view;                   // ViewName(), "clean" for the image itself
-  const ViewMaker* maker = nullptr;   // null for "clean"
-  std::vector<Read> reads;            // one per response
-  bool requires_grad = false;         // of any read
+  std::string view;                  // ViewName(), "clean" for the image itself
+  const ViewMaker* maker = nullptr;  // null for "clean"
+  std::vector<Read> reads;           // one per response
+  bool requires_grad = false;        // of any read
 };
 
-// The passes that yield all distributions, in the order of first mention. Errors name the distribution and what is
-// available: a model role, a response role or a view that no pair provides.
+// The passes that yield all distributions, in the order of first mention. Errors name the
+// distribution and what is available: a model role, a response role or a view that no pair
+// provides.
 absl::StatusOr<std::vector<ForwardPass>> PlanPasses(const runtime::Signature& signature);
 
-// Values by name, without defaults. Errors: an unknown name (with the nearest), a name twice, a value out of its range.
+// Values by name, without defaults. Errors: an unknown name (with the nearest), a name twice, a
+// value out of its range.
 absl::StatusOr<std::map<std::string, double>> ResolveHyperparameters(
-    const runtime::Signature& signature, const google::protobuf::RepeatedPtrField<Hyperparameter>& hyperparameters);
+    const runtime::Signature& signature,
+    const google::protobuf::RepeatedPtrField<Hyperparameter>& hyperparameters);
 
-// Whether the objective's loss is a mean over rows, so that shares of a batch add up to it; tried on a few made-up rows.
-absl::Status CheckMeanOverRows(const runtime::Objective& objective, const std::map<std::string, double>& hyperparameters);
+// Whether the objective's loss is a mean over rows, so that shares of a batch add up to it; tried
+// on a few made-up rows.
+absl::Status CheckMeanOverRows(const runtime::Objective& objective,
+                               const std::map<std::string, double>& hyperparameters);
 
 }  // namespace alidade::trainers
 

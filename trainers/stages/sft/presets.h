@@ -11,8 +11,9 @@
 
 namespace alidade::trainers {
 
-// Writes a model folder (config.json, model.safetensors, tokenizer.json, chat_template.json, preprocessor_config.json)
-// with weights drawn from the stream "init" of `seed`. Errors: an unknown name, with the nearest one.
+// Writes a model folder (config.json, model.safetensors, tokenizer.json, chat_template.json,
+// preprocessor_config.json) with weights drawn from the stream "init" of `seed`. Errors: an unknown
+// name, with the nearest one.
 //   tiny_world: the model of the embedded world, about 196,000 parameters.
 absl::Status WritePreset(absl::string_view name, uint64_t seed, const std::string& folder);
 

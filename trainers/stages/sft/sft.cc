@@ -34,15 +34,19 @@ class SftStage : public Stage {
   std::string name() const override { return "sft"; }
   std::vector<DataGroup> groups() const override { return data_.groups; }
   NamedTensors parameters() const override { return trained_; }
-  absl::Status Export(const std::string& folder) const override { return SaveModelFolder(model_, folder); }
-  absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch, RandomStreams& streams) override;
+  absl::Status Export(const std::string& folder) const override {
+    return SaveModelFolder(model_, folder);
+  }
+  absl::StatusOr<MicroBatchOutput> Compute(const MicroBatch& batch,
+                                           RandomStreams& streams) override;
 
  private:
   // Scored tokens per part in the given rows of all groups.
   std::vector<int64_t> CountTokens(const std::vector<std::vector<int64_t>>& rows) const;
-  // Adds the loss of one group's rows to `output`; `step_tokens` are those of the whole step, per part.
-  absl::Status ComputeGroup(int64_t group, const std::vector<int64_t>& rows, const std::vector<int64_t>& step_tokens,
-                            MicroBatchOutput& output);
+  // Adds the loss of one group's rows to `output`; `step_tokens` are those of the whole step, per
+  // part.
+  absl::Status ComputeGroup(int64_t group, const std::vector<int64_t>& rows,
+                            const std::vector<int64_t>& step_tokens, MicroBatchOutput& output);
 
   ModelFolder model_;
   SftData data_;
@@ -61,17 +65,20 @@ std::vector<int64_t> SftStage::CountTokens(const std::vector<std::vector<int64_t
   return tokens;
 }
 
-absl::StatusOr<MicroBatchOutput> SftStage::Compute(const MicroBatch& batch, RandomStreams& streams) {
+absl::StatusOr<MicroBatchOutput> SftStage::Compute(const MicroBatch& batch,
+                                                   RandomStreams& streams) {
   const std::vector<int64_t> step_tokens = CountTokens(batch.step_rows);
   MicroBatchOutput output;
   for (size_t group = 0; group < batch.rows.size(); ++group) {
-    ALIDADE_RETURN_IF_ERROR(ComputeGroup(static_cast<int64_t>(group), batch.rows[group], step_tokens, output));
+    ALIDADE_RETURN_IF_ERROR(
+        ComputeGroup(static_cast<int64_t>(group), batch.rows[group], step_tokens, output));
   }
   return output;
 }
 
 absl::Status SftStage::ComputeGroup(int64_t group, const std::vector<int64_t>& rows,
-                                    const std::vector<int64_t>& step_tokens, MicroBatchOutput& output) {
+                                    const std::vector<int64_t>& step_tokens,
+                                    MicroBatchOutput& output) {
   // Rows of the forward pass by part, so that each part's tokens are neighbours; images once each.
   std::vector<const Conversation*> conversations;
   std::vector<int64_t> images, image_of_row;
@@ -82,7 +89,8 @@ absl::Status SftStage::ComputeGroup(int64_t group, const std::vector<int64_t>& r
       const SftExample& example = data_.examples[group][row];
       for (const auto& [its_part, conversation] : example.conversations) {
         if (its_part != static_cast<int64_t>(part)) continue;
-        const auto [entry, added] = place.emplace(example.image, static_cast<int64_t>(images.size()));
+        const auto [entry, added] =
+            place.emplace(example.image, static_cast<int64_t>(images.size()));
         if (added) images.push_back(example.image);
         image_of_row.push_back(entry->second);
         conversations.push_back(&conversation);
@@ -92,33 +100,42 @@ absl::Status SftStage::ComputeGroup(int64_t group, const std::vector<int64_t>& r
   }
   const models::MllmConfig& config = model_.model.config();
   ALIDADE_ASSIGN_OR_RETURN(const at::Tensor pixels, data_.images->Pixels(images));
-  const PackedRows packed = PackRows(conversations, config.NumImageTokens(), config.text.pad_token_id);
-  const at::Tensor features = model_.model.EncodeImages(pixels).index_select(0, at::tensor(image_of_row, at::kLong));
-  const at::Tensor logits = at::linear(ScoredHidden(model_.model, packed, features), model_.model.head());
+  const PackedRows packed =
+      PackRows(conversations, config.NumImageTokens(), config.text.pad_token_id);
+  const at::Tensor features =
+      model_.model.EncodeImages(pixels).index_select(0, at::tensor(image_of_row, at::kLong));
+  const at::Tensor logits =
+      at::linear(ScoredHidden(model_.model, packed, features), model_.model.head());
   const at::Tensor correct = logits.detach().argmax(-1).eq(packed.labels);
   int64_t begin = 0;
   for (size_t part = 0; part < data_.parts.size(); ++part) {
     const int64_t tokens = part_tokens[part];
     if (tokens == 0) continue;
-    const at::Tensor sum = at::cross_entropy_loss(logits.narrow(0, begin, tokens), packed.labels.narrow(0, begin, tokens),
+    const at::Tensor sum = at::cross_entropy_loss(logits.narrow(0, begin, tokens),
+                                                  packed.labels.narrow(0, begin, tokens),
                                                   /*weight=*/{}, at::Reduction::Sum);
-    const at::Tensor share = sum * (data_.parts[part].weight / static_cast<double>(step_tokens[part]));
+    const at::Tensor share =
+        sum * (data_.parts[part].weight / static_cast<double>(step_tokens[part]));
     output.loss = output.loss.defined() ? output.loss + share : share;
     const double weight = static_cast<double>(tokens);
-    output.metrics.push_back({data_.parts[part].name + "/loss", sum.item<double>() / weight, weight});
+    output.metrics.push_back(
+        {data_.parts[part].name + "/loss", sum.item<double>() / weight, weight});
     output.metrics.push_back({data_.parts[part].name + "/accuracy",
-                              correct.narrow(0, begin, tokens).sum().item<double>() / weight, weight});
+                              correct.narrow(0, begin, tokens).sum().item<double>() / weight,
+                              weight});
     begin += tokens;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<RunSummary> RunUnfenced(const SftConfig& config, const SftInputs& inputs, const std::string& out,
-                                       uint64_t seed, RunOptions options) {
+absl::StatusOr<RunSummary> RunUnfenced(const SftConfig& config, const SftInputs& inputs,
+                                       const std::string& out, uint64_t seed, RunOptions options) {
   RunIdentity identity{"sft", &config, seed, {}};
-  ALIDADE_ASSIGN_OR_RETURN(identity.inputs["dataset"], DigestFiles(inputs.dataset, {"dataset.json"}), "input dataset");
+  ALIDADE_ASSIGN_OR_RETURN(identity.inputs["dataset"],
+                           DigestFiles(inputs.dataset, {"dataset.json"}), "input dataset");
   if (!inputs.model.empty()) {
-    ALIDADE_ASSIGN_OR_RETURN(identity.inputs["model"], ModelFolderDigest(inputs.model), "input model");
+    ALIDADE_ASSIGN_OR_RETURN(identity.inputs["model"], ModelFolderDigest(inputs.model),
+                             "input model");
   }
   ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<RunFolder> folder, RunFolder::Open(out, identity));
   if (folder->finished().has_value()) return *folder->finished();
@@ -129,7 +146,8 @@ absl::StatusOr<RunSummary> RunUnfenced(const SftConfig& config, const SftInputs&
   }
   ALIDADE_ASSIGN_OR_RETURN(ModelFolder model, LoadModelFolder(start));
   ALIDADE_ASSIGN_OR_RETURN(SftData data, LoadSftData(config, model, inputs.dataset));
-  ALIDADE_ASSIGN_OR_RETURN(NamedTensors trained, TrainedParameters(model.model.parameters(), config.frozen()));
+  ALIDADE_ASSIGN_OR_RETURN(NamedTensors trained,
+                           TrainedParameters(model.model.parameters(), config.frozen()));
   SftStage stage(std::move(model), std::move(data), std::move(trained));
   if (options.label.empty()) options.label = "sft";
   return Train(stage, config.loop(), *folder, options);
@@ -156,18 +174,21 @@ absl::Status ValidateSftConfig(const SftConfig& config) {
       ALIDADE_RETURN_IF_ERROR(ValidateGroups(config.chosen().group(), "chosen.group"));
       break;
     case SftConfig::DATA_NOT_SET:
-      return absl::InvalidArgumentError("data: expected one of instructions and chosen, got neither");
+      return absl::InvalidArgumentError(
+          "data: expected one of instructions and chosen, got neither");
   }
   if (config.has_preset()) ALIDADE_RETURN_IF_ERROR(CheckPreset(config.preset()), "preset");
   return absl::OkStatus();
 }
 
-absl::StatusOr<RunSummary> RunSft(const SftConfig& config, const SftInputs& inputs, const std::string& out, uint64_t seed,
+absl::StatusOr<RunSummary> RunSft(const SftConfig& config, const SftInputs& inputs,
+                                  const std::string& out, uint64_t seed,
                                   const RunOptions& options) {
   ALIDADE_RETURN_IF_ERROR(ValidateSftConfig(config));
   if (config.has_preset() == !inputs.model.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "preset: expected either a preset or an input model, got ", config.has_preset() ? "both" : "neither"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("preset: expected either a preset or an input model, got ",
+                     config.has_preset() ? "both" : "neither"));
   }
   RunSummary summary;
   ALIDADE_RETURN_IF_ERROR(FenceTorch("supervised fine-tuning", [&]() -> absl::Status {

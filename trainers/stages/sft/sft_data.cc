@@ -14,9 +14,10 @@ std::string RecordName(const std::string& folder, const std::string& id) {
   return absl::StrCat(folder, ": record ", id);
 }
 
-absl::Status LoadInstructions(const InstructionData& config, const ModelFolder& model, const std::string& folder,
-                              SftData& data) {
-  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::InstructionRecord> records, data.dataset->InstructionRecords());
+absl::Status LoadInstructions(const InstructionData& config, const ModelFolder& model,
+                              const std::string& folder, SftData& data) {
+  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::InstructionRecord> records,
+                           data.dataset->InstructionRecords());
   const std::map<std::string, int64_t> part_of = {{"caption", 0}, {"questions", 1}};
   data.parts = {{"caption", 1.0}, {"answer", config.answer_weight()}};
   data.examples.resize(1);
@@ -28,7 +29,8 @@ absl::Status LoadInstructions(const InstructionData& config, const ModelFolder& 
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": kind: expected caption or questions, got \"", record.kind, "\""));
     }
-    ALIDADE_ASSIGN_OR_RETURN(Conversation conversation, EncodeConversation(model, record.turns, where));
+    ALIDADE_ASSIGN_OR_RETURN(Conversation conversation,
+                             EncodeConversation(model, record.turns, where));
     const int64_t image = data.images->Add(record.image);
     // Images are numbered in the order of their first record, and so are examples.
     if (image == static_cast<int64_t>(examples.size())) examples.push_back({image, {}});
@@ -38,8 +40,10 @@ absl::Status LoadInstructions(const InstructionData& config, const ModelFolder& 
   return absl::OkStatus();
 }
 
-absl::Status LoadChosen(const ChosenData& config, const ModelFolder& model, const std::string& folder, SftData& data) {
-  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::PreferenceRecord> records, data.dataset->PreferenceRecords());
+absl::Status LoadChosen(const ChosenData& config, const ModelFolder& model,
+                        const std::string& folder, SftData& data) {
+  ALIDADE_ASSIGN_OR_RETURN(const std::vector<datasets::PreferenceRecord> records,
+                           data.dataset->PreferenceRecords());
   std::vector<std::string> kinds;
   for (const datasets::PreferenceRecord& record : records) kinds.push_back(record.kind);
   ALIDADE_ASSIGN_OR_RETURN(const auto rows, AssignToGroups(config.group(), "chosen.group", kinds));
@@ -65,7 +69,8 @@ absl::Status LoadChosen(const ChosenData& config, const ModelFolder& model, cons
 
 }  // namespace
 
-absl::StatusOr<SftData> LoadSftData(const SftConfig& config, const ModelFolder& model, const std::string& folder) {
+absl::StatusOr<SftData> LoadSftData(const SftConfig& config, const ModelFolder& model,
+                                    const std::string& folder) {
   SftData data;
   ALIDADE_ASSIGN_OR_RETURN(datasets::DatasetFolder dataset, datasets::DatasetFolder::Open(folder));
   data.dataset = std::make_unique<datasets::DatasetFolder>(std::move(dataset));

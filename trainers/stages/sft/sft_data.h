@@ -41,9 +41,10 @@ struct SftData {
   std::vector<std::vector<SftExample>> examples;  // per group
 };
 
-// Reads and tokenizes the whole dataset. Errors: those of the dataset; a kind of record that the config does not use; a
-// conversation that the model cannot take, with the record's id.
-absl::StatusOr<SftData> LoadSftData(const SftConfig& config, const ModelFolder& model, const std::string& folder);
+// Reads and tokenizes the whole dataset. Errors: those of the dataset; a kind of record that the
+// config does not use; a conversation that the model cannot take, with the record's id.
+absl::StatusOr<SftData> LoadSftData(const SftConfig& config, const ModelFolder& model,
+                                    const std::string& folder);
 
 }  // namespace alidade::trainers
 

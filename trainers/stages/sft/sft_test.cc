@@ -80,13 +80,16 @@ RunOptions Quiet(int64_t stop_after = 0) {
 
 std::vector<double> LossCurve(const std::string& out) {
   std::vector<double> losses;
-  for (const auto& line : absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n', absl::SkipEmpty())) {
+  for (const auto& line :
+       absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n', absl::SkipEmpty())) {
     losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
   }
   return losses;
 }
 
-std::string Weights(const std::string& out) { return *ReadFile(JoinPath(out, "model/model.safetensors")); }
+std::string Weights(const std::string& out) {
+  return *ReadFile(JoinPath(out, "model/model.safetensors"));
+}
 
 // Machines sum f32 in other orders; ten steps at this rate amplify 1e-7 by less than a thousand.
 constexpr double kCurveTolerance = 1e-4;
@@ -111,7 +114,8 @@ TEST(SftTest, LossIsCaptionPlusWeightedAnswerCrossEntropy) {
   config.mutable_instructions()->set_batch_size(24);
   config.mutable_instructions()->set_answer_weight(2.5);
   config.mutable_loop()->set_steps(1);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary, RunSft(config, {"", Instructions()}, out, 1, Quiet()));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary,
+                               RunSft(config, {"", Instructions()}, out, 1, Quiet()));
   ALIDADE_ASSERT_OK(WritePreset("tiny_world", 1, initial));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ModelFolder model, LoadModelFolder(initial));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const auto dataset, datasets::DatasetFolder::Open(Instructions()));
@@ -121,11 +125,14 @@ TEST(SftTest, LossIsCaptionPlusWeightedAnswerCrossEntropy) {
   for (const datasets::InstructionRecord& record : records) {
     ALIDADE_ASSERT_OK_AND_ASSIGN(const EncodedConversation text,
                                  model.chat_template.Encode(*model.tokenizer, record.turns));
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels, images.Pixels({images.Add(record.image)}));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const at::Tensor pixels,
+                                 images.Pixels({images.Add(record.image)}));
     const int64_t length = static_cast<int64_t>(text.ids.size());
-    const at::Tensor hidden = model.model.Forward(at::tensor(text.ids, at::kLong).unsqueeze(0),
-                                                  model.model.EncodeImages(pixels), at::tensor({length}, at::kLong));
-    const at::Tensor logp = at::log_softmax(at::linear(hidden, model.model.head()).to(at::kDouble), -1)[0];
+    const at::Tensor hidden =
+        model.model.Forward(at::tensor(text.ids, at::kLong).unsqueeze(0),
+                            model.model.EncodeImages(pixels), at::tensor({length}, at::kLong));
+    const at::Tensor logp =
+        at::log_softmax(at::linear(hidden, model.model.head()).to(at::kDouble), -1)[0];
     const int64_t patches = model.model.config().NumImageTokens();
     for (int64_t i = 0; i < length; ++i) {
       if (!text.scored[i]) continue;
@@ -133,7 +140,8 @@ TEST(SftTest, LossIsCaptionPlusWeightedAnswerCrossEntropy) {
       count[record.kind] += 1;
     }
   }
-  const double expected = sum["caption"] / count["caption"] + 2.5 * sum["questions"] / count["questions"];
+  const double expected =
+      sum["caption"] / count["caption"] + 2.5 * sum["questions"] / count["questions"];
   // f32 means over a few hundred tokens.
   EXPECT_NEAR(summary.final_loss, expected, 1e-5 * expected);
 }
@@ -147,7 +155,8 @@ TEST(SftTest, StoppedAndContinuedGivesTheSameBits) {
   }
   ALIDADE_ASSERT_OK(RunSft(Config(kInstructions), {"", Instructions()}, stopped, 1, Quiet()));
   EXPECT_EQ(Weights(whole), Weights(stopped));
-  EXPECT_EQ(*ReadFile(JoinPath(whole, "metrics.jsonl")), *ReadFile(JoinPath(stopped, "metrics.jsonl")));
+  EXPECT_EQ(*ReadFile(JoinPath(whole, "metrics.jsonl")),
+            *ReadFile(JoinPath(stopped, "metrics.jsonl")));
 }
 
 TEST(SftTest, AccumulationEqualsTheBigBatch) {
@@ -167,13 +176,15 @@ TEST(SftTest, ShardsGiveTheSameCurveAndTheSameBitsEveryTime) {
   config.mutable_loop()->set_shards(3);
   config.mutable_instructions()->set_batch_size(4);
   ALIDADE_ASSERT_OK(RunSft(config, {"", Instructions()}, first, 1, Quiet()));
-  EXPECT_THAT(RunSft(config, {"", Instructions()}, second, 1, Quiet(6)), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(RunSft(config, {"", Instructions()}, second, 1, Quiet(6)),
+              StatusIs(absl::StatusCode::kCancelled));
   ALIDADE_ASSERT_OK(RunSft(config, {"", Instructions()}, second, 1, Quiet()));
   EXPECT_EQ(Weights(first), Weights(second));
   EXPECT_LT(RelativeError(LossCurve(first), LossCurve(whole)), kCurveTolerance);
   config.mutable_loop()->set_accumulation(2);
-  EXPECT_THAT(RunSft(config, {"", Instructions()}, TempFolder(), 1, Quiet()),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation * loop.shards")));
+  EXPECT_THAT(
+      RunSft(config, {"", Instructions()}, TempFolder(), 1, Quiet()),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("loop.accumulation * loop.shards")));
 }
 
 TEST(SftTest, ChosenResponsesOfPairsStartFromAModel) {
@@ -183,18 +194,21 @@ TEST(SftTest, ChosenResponsesOfPairsStartFromAModel) {
     chosen { group { name: "captions" kind: "caption" batch_size: 4 } group { name: "answers" kind: "yes_no" batch_size: 8 weight: 3 } }
     frozen: "vision_tower."
     loop { epochs: 2 clip_norm: 1 log_every: 1 optimizer { learning_rate: 0.002 } schedule { decay: LINEAR warmup_steps: 2 } })");
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary, RunSft(config, {model, Pairs()}, out, 1, Quiet()));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const RunSummary summary,
+                               RunSft(config, {model, Pairs()}, out, 1, Quiet()));
   EXPECT_EQ(summary.steps, 6);
   const std::vector<double> losses = LossCurve(out);
   EXPECT_LT(losses.back(), losses.front());
-  const auto first = nlohmann::json::parse(std::vector<std::string>(
-      absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n'))[0]);
-  EXPECT_NEAR(first["loss"].get<double>(), first["captions/loss"].get<double>() + 3 * first["answers/loss"].get<double>(), 1e-5);
+  const auto first = nlohmann::json::parse(
+      std::vector<std::string>(absl::StrSplit(*ReadFile(JoinPath(out, "metrics.jsonl")), '\n'))[0]);
+  EXPECT_NEAR(first["loss"].get<double>(),
+              first["captions/loss"].get<double>() + 3 * first["answers/loss"].get<double>(), 1e-5);
   // The frozen part is as it was, the rest is not.
   ALIDADE_ASSERT_OK_AND_ASSIGN(const auto before, models::Mllm::Load(model));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const auto after, models::Mllm::Load(JoinPath(out, "model")));
   for (const auto& [name, tensor] : before.parameters()) {
-    EXPECT_EQ(at::equal(tensor, after.parameters().at(name)), name.rfind("vision_tower.", 0) == 0) << name;
+    EXPECT_EQ(at::equal(tensor, after.parameters().at(name)), name.rfind("vision_tower.", 0) == 0)
+        << name;
   }
 }
 
@@ -203,18 +217,23 @@ TEST(SftTest, ConfigErrors) {
   const auto run = [&](const std::string& text, const std::string& model = "") {
     return RunSft(Config(text), {model, Instructions()}, out, 1, Quiet()).status();
   };
-  EXPECT_THAT(run("loop { steps: 1 }"), StatusIs(absl::StatusCode::kInvalidArgument,
-                                                 "data: expected one of instructions and chosen, got neither"));
+  EXPECT_THAT(run("loop { steps: 1 }"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "data: expected one of instructions and chosen, got neither"));
   EXPECT_THAT(run("loop { steps: 1 } instructions { batch_size: 0 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "instructions.batch_size: expected >= 1, got 0"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "instructions.batch_size: expected >= 1, got 0"));
   EXPECT_THAT(run("loop { steps: 1 } instructions { answer_weight: -1 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "instructions.answer_weight: expected >= 0, got -1"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "instructions.answer_weight: expected >= 0, got -1"));
   EXPECT_THAT(run("loop { steps: 1 } instructions {} preset: 'tiny_wrld'"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("tiny_world")));
   EXPECT_THAT(run("loop { steps: 1 } instructions {}"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "preset: expected either a preset or an input model, got neither"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "preset: expected either a preset or an input model, got neither"));
   EXPECT_THAT(run("loop { steps: 1 } instructions {} preset: 'tiny_world'", "model"),
-              StatusIs(absl::StatusCode::kInvalidArgument, "preset: expected either a preset or an input model, got both"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "preset: expected either a preset or an input model, got both"));
   EXPECT_THAT(run("loop { steps: 1 } instructions {} preset: 'tiny_world' frozen: 'vision.'"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("frozen[0]")));
   EXPECT_THAT(RunSft(Config(kInstructions), {"", "/absent"}, out, 1, Quiet()),
@@ -225,12 +244,15 @@ TEST(SftTest, AConversationLongerThanTheContextIsRefused) {
   // The same model with room for fewer tokens than a caption needs.
   const std::string model = JoinPath(TempFolder(), "model");
   ALIDADE_ASSERT_OK(WritePreset("tiny_world", 1, model));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(models::MllmConfig config, models::LoadConfig(JoinPath(model, "config.json")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(models::MllmConfig config,
+                               models::LoadConfig(JoinPath(model, "config.json")));
   config.text.max_position_embeddings = 20;
   ALIDADE_ASSERT_OK(models::SaveConfig(config, JoinPath(model, "config.json")));
-  EXPECT_THAT(RunSft(Config("loop { steps: 1 } instructions {}"), {model, Instructions()}, TempFolder(), 1, Quiet()),
+  EXPECT_THAT(RunSft(Config("loop { steps: 1 } instructions {}"), {model, Instructions()},
+                     TempFolder(), 1, Quiet()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("record "), HasSubstr("at most the 20 tokens"), HasSubstr("max_position_embeddings"))));
+                       AllOf(HasSubstr("record "), HasSubstr("at most the 20 tokens"),
+                             HasSubstr("max_position_embeddings"))));
 }
 
 TEST(SftTest, AnEmptyOrAlteredDatasetIsRefused) {
@@ -243,7 +265,8 @@ TEST(SftTest, AnEmptyOrAlteredDatasetIsRefused) {
 }
 
 TEST(PresetsTest, TheTinyWorldModelHasAbout196000Parameters) {
-  const std::string folder = JoinPath(TempFolder(), "model"), again = JoinPath(TempFolder(), "model");
+  const std::string folder = JoinPath(TempFolder(), "model"),
+                    again = JoinPath(TempFolder(), "model");
   ALIDADE_ASSERT_OK(WritePreset("tiny_world", 1, folder));
   ALIDADE_ASSERT_OK(WritePreset("tiny_world", 1, again));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ModelFolder model, LoadModelFolder(folder));

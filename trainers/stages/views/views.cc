@@ -21,8 +21,10 @@ at::Tensor CropOne(const at::Tensor& image, RandomStream& stream) {
   // An area of at most 0.2 with a ratio of at most 4/3 always fits.
   const int64_t w = std::clamp<int64_t>(std::llround(std::sqrt(area * ratio)), 1, width);
   const int64_t h = std::clamp<int64_t>(std::llround(std::sqrt(area / ratio)), 1, height);
-  const int64_t top = static_cast<int64_t>(stream.UniformInt(static_cast<uint64_t>(height - h + 1)));
-  const int64_t left = static_cast<int64_t>(stream.UniformInt(static_cast<uint64_t>(width - w + 1)));
+  const int64_t top =
+      static_cast<int64_t>(stream.UniformInt(static_cast<uint64_t>(height - h + 1)));
+  const int64_t left =
+      static_cast<int64_t>(stream.UniformInt(static_cast<uint64_t>(width - w + 1)));
   const at::Tensor part = image.narrow(1, top, h).narrow(2, left, w).unsqueeze(0);
   return at::upsample_bilinear2d(part, {height, width}, /*align_corners=*/false).squeeze(0);
 }
@@ -53,7 +55,9 @@ absl::StatusOr<const ViewMaker*> FindView(absl::string_view view, absl::string_v
   return Views().Find(ViewName(view, argument));
 }
 
-bool RegisterView(absl::string_view name, ViewMaker maker) { return Views().Register(name, std::move(maker)); }
+bool RegisterView(absl::string_view name, ViewMaker maker) {
+  return Views().Register(name, std::move(maker));
+}
 
 std::vector<std::string> ViewNames() { return Views().Names(); }
 

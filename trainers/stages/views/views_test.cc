@@ -17,7 +17,8 @@ TEST(ViewsTest, UnknownViewNamesTheNearest) {
   EXPECT_EQ(ViewName("corrupted", "crop"), "corrupted(crop)");
   EXPECT_EQ(ViewName("blank", ""), "blank");
   EXPECT_THAT(FindView("corrupted", "corp"),
-              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("corrupted(corp)"), HasSubstr("corrupted(crop)"))));
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("corrupted(corp)"), HasSubstr("corrupted(crop)"))));
 }
 
 TEST(ViewsTest, BlankIsTheMeanOfTheNormalisation) {
@@ -30,14 +31,17 @@ TEST(ViewsTest, BlankIsTheMeanOfTheNormalisation) {
 TEST(ViewsTest, CropShowsASmallPartOfTheImage) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ViewMaker* crop, FindView("corrupted", "crop"));
   EXPECT_TRUE(crop->random);
-  // A ramp from 0 to 99 along x: the range of a view over 99 is the share of the width that it shows.
-  const at::Tensor ramp = at::arange(100, at::kFloat).view({1, 1, 1, 100}).expand({200, 1, 100, 100}).contiguous();
+  // A ramp from 0 to 99 along x: the range of a view over 99 is the share of the width that it
+  // shows.
+  const at::Tensor ramp =
+      at::arange(100, at::kFloat).view({1, 1, 1, 100}).expand({200, 1, 100, 100}).contiguous();
   RandomStream stream(1, "v");
   const at::Tensor views = crop->make(ramp, stream);
   ASSERT_EQ(views.sizes(), ramp.sizes());
   const at::Tensor flat = views.reshape({200, -1});
   const at::Tensor range = (flat.amax(1) - flat.amin(1)) / 99;
-  // Width = sqrt(area * ratio): at least sqrt(.01 * 3/4) = .087, at most sqrt(.2 * 4/3) = .516; rounding to pixels adds .01.
+  // Width = sqrt(area * ratio): at least sqrt(.01 * 3/4) = .087, at most sqrt(.2 * 4/3) = .516;
+  // rounding to pixels adds .01.
   EXPECT_GT(range.min().item<double>(), 0.06);
   EXPECT_LT(range.max().item<double>(), 0.53);
   EXPECT_GT(range.max().item<double>(), 0.4);
