@@ -198,9 +198,8 @@ class WorldPairs : public Builder {
     ALIDADE_ASSIGN_OR_RETURN(const Settings settings, ReadSettings(resolved));
     const std::vector<std::string> annotators = AnnotatorNames();
     if (std::find(annotators.begin(), annotators.end(), settings.annotator) == annotators.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          name(), ": config: annotator: ",
-          UnknownNameError("annotator", settings.annotator, annotators).message()));
+      return WithContext(UnknownNameError("annotator", settings.annotator, annotators), name(),
+                         ": config: annotator");
     }
     return resolved;
   }
