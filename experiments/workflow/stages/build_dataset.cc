@@ -52,10 +52,7 @@ class BuildDatasetStage : public StageKind {
     ALIDADE_ASSIGN_OR_RETURN(const datasets::Builder* builder, Builder(file, index));
     ALIDADE_ASSIGN_OR_RETURN(const nlohmann::json config, ConfigOf(file, index, *builder));
     const absl::StatusOr<nlohmann::json> resolved = builder->Resolve(config);
-    if (!resolved.ok()) {
-      return absl::Status(resolved.status().code(),
-                          file.ErrorInStage(index, {{"setting"}}, resolved.status().message()).message());
-    }
+    if (!resolved.ok()) return file.ErrorInStage(index, {{"setting"}}, resolved.status().message());
     BuildDataset* stage = file.experiment().mutable_stage(index)->mutable_build_dataset();
     stage->clear_setting();
     for (const auto& [name, value] : resolved->items()) {
