@@ -203,7 +203,7 @@ absl::StatusOr<OverrideTarget> Descend(Message* message, std::string trail,
     message = reflection->MutableRepeatedMessage(message, field, found);
     ++i;
     if (i + 1 == names.size() && value != nullptr) {
-      return OverrideTarget{message, value, absl::StrCat(trail, ".", value->name())};
+      return OverrideTarget{message, value, trail};  // name and value are both the override's
     }
     if (i + 1 == names.size()) {
       return absl::InvalidArgumentError(
@@ -409,8 +409,10 @@ absl::Status ExperimentFile::ApplySmoke() {
 void ExperimentFile::FillDefaults() { ::alidade::experiments::FillDefaults(*experiment_); }
 
 std::string ExperimentFile::Where(absl::Span<const PathStep> path) const {
-  const auto overridden = overrides_.find(Trail(*experiment_, path));
-  if (overridden != overrides_.end()) return overridden->second;
+  for (size_t length = path.size(); length > 0; --length) {
+    const auto overridden = overrides_.find(Trail(*experiment_, path.subspan(0, length)));
+    if (overridden != overrides_.end()) return overridden->second;
+  }
   const TextFormat::ParseInfoTree* tree = positions_.get();
   const Descriptor* type = experiment_->GetDescriptor();
   TextFormat::ParseLocation found(0, 0);

@@ -1,6 +1,7 @@
 #include "experiments/workflow/stages/stages.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -94,6 +95,20 @@ TEST(StagesTest, ValuesOutOfRangeAreLocatedWithTheRange) {
               StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("stage \"world\""), HasSubstr("images"))));
   EXPECT_THAT(Check("preset: \"hard\"\n  }", "preset: \"hard\" num_images: 700\n  }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("num_images: expected 1 to 600, got 700")));
+}
+
+TEST(StagesTest, ErrorsAboutAnOverrideAreLocatedAtTheOverride) {
+  for (const auto& [assignment, message] : std::map<std::string, std::string>{
+           {"dpo.hyperparameter.betta=1", "expected a hyperparameter of dpo, got \"betta\"; did you mean \"beta\"?"},
+           {"dpo.hyperparameter.beta=-1", "expected a value in (0, inf)"},
+           {"dpo.objective=dpoo", "dpo"},
+           {"world.setting.image=3", "did you mean \"images\"?"}}) {
+    ALIDADE_ASSERT_OK_AND_ASSIGN(ExperimentFile file, ExperimentFile::Read(kQuickstart));
+    ALIDADE_ASSERT_OK(file.Override(assignment, "--set"));
+    EXPECT_THAT(ResolveAndCheck(file, StandardStages()),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(StartsWith(absl::StrCat("--set ", assignment, ": ")), HasSubstr(message))));
+  }
 }
 
 TEST(StagesTest, NeedsMustHaveTheRightKinds) {
