@@ -89,7 +89,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   if (file.get() < 0) return SystemError(errno, "open", path);
   struct stat info;
   if (::fstat(file.get(), &info) != 0) return SystemError(errno, "inspect", path);
-  if (S_ISDIR(info.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": expected a file, got a folder"));
+  if (S_ISDIR(info.st_mode))
+    return absl::InvalidArgumentError(absl::StrCat(path, ": expected a file, got a folder"));
   std::string bytes;
   bytes.reserve(static_cast<size_t>(std::max<off_t>(info.st_size, 0)));
   char buffer[1 << 16];
@@ -113,7 +114,8 @@ absl::Status WriteFile(const std::string& path, absl::string_view bytes) {
     status = WriteAll(file.get(), bytes, path);
     if (status.ok() && ::fsync(file.get()) != 0) status = SystemError(errno, "sync", path);
   }
-  if (status.ok() && ::rename(beside.c_str(), path.c_str()) != 0) status = SystemError(errno, "rename", path);
+  if (status.ok() && ::rename(beside.c_str(), path.c_str()) != 0)
+    status = SystemError(errno, "rename", path);
   if (!status.ok()) {
     ::unlink(beside.c_str());
     return status;
@@ -152,9 +154,11 @@ absl::Status RemoveTree(const std::string& path) {
 }
 
 absl::Status PublishFolder(const std::string& from, const std::string& to) {
-  if (PathExists(to)) return absl::AlreadyExistsError(absl::StrCat(to, ": expected no such folder, got one"));
+  if (PathExists(to))
+    return absl::AlreadyExistsError(absl::StrCat(to, ": expected no such folder, got one"));
   ALIDADE_RETURN_IF_ERROR(SyncFolder(from));
-  if (::rename(from.c_str(), to.c_str()) != 0) return SystemError(errno, absl::StrCat("rename ", from, " to it"), to);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return SystemError(errno, absl::StrCat("rename ", from, " to it"), to);
   return SyncFolder(ParentOf(to));
 }
 
@@ -162,7 +166,8 @@ absl::Status SyncFolder(const std::string& path) {
   Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.get() < 0) return SystemError(errno, "open the folder", path);
   // Some file systems do not sync folders and say so; their renames are as durable as they get.
-  if (::fsync(folder.get()) != 0 && errno != EINVAL) return SystemError(errno, "sync the folder", path);
+  if (::fsync(folder.get()) != 0 && errno != EINVAL)
+    return SystemError(errno, "sync the folder", path);
   return absl::OkStatus();
 }
 
@@ -176,7 +181,8 @@ absl::StatusOr<FolderLock> FolderLock::Take(const std::string& folder) {
     const absl::StatusOr<std::string> holder = ReadFile(path);
     return absl::FailedPreconditionError(
         absl::StrCat(folder, ": another run uses this folder (process ",
-                     holder.ok() && !holder->empty() ? *holder : "unknown", "); wait for it or choose another folder"));
+                     holder.ok() && !holder->empty() ? *holder : "unknown",
+                     "); wait for it or choose another folder"));
   }
   const std::string pid = absl::StrCat(::getpid());
   if (::ftruncate(file.get(), 0) != 0) return SystemError(errno, "write", path);

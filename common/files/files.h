@@ -1,8 +1,8 @@
 #ifndef ALIDADE_COMMON_FILES_FILES_H_
 #define ALIDADE_COMMON_FILES_FILES_H_
 
-// Files that are either whole or absent: writes go beside the final name, are synced and then renamed. Every error names
-// the path and what the system said.
+// Files that are either whole or absent: writes go beside the final name, are synced and then
+// renamed. Every error names the path and what the system said.
 
 #include <string>
 #include <utility>
@@ -21,7 +21,8 @@ bool PathExists(const std::string& path);
 
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
-// Replaces `path` with `bytes`: written beside, synced, renamed. Whatever lay there before survives any failure.
+// Replaces `path` with `bytes`: written beside, synced, renamed. Whatever lay there before survives
+// any failure.
 absl::Status WriteFile(const std::string& path, absl::string_view bytes);
 
 // Creates the folder and its parents; an existing folder is fine.
@@ -39,7 +40,8 @@ absl::Status PublishFolder(const std::string& from, const std::string& to);
 // Syncs a folder, so that the names in it survive a crash.
 absl::Status SyncFolder(const std::string& path);
 
-// An exclusive lock on a folder, held until destruction (or the end of the process, however it ends).
+// An exclusive lock on a folder, held until destruction (or the end of the process, however it
+// ends).
 //
 //   ALIDADE_ASSIGN_OR_RETURN(FolderLock lock, FolderLock::Take(out));
 class FolderLock {

@@ -28,8 +28,10 @@ TEST(FilesTest, WritesAndReadsBack) {
 }
 
 TEST(FilesTest, ErrorsNameThePathAndTheReason) {
-  EXPECT_THAT(ReadFile("/absent/file"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("/absent/file: cannot open")));
-  EXPECT_THAT(ReadFile("/tmp"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected a file, got a folder")));
+  EXPECT_THAT(ReadFile("/absent/file"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/absent/file: cannot open")));
+  EXPECT_THAT(ReadFile("/tmp"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                         HasSubstr("expected a file, got a folder")));
   EXPECT_THAT(WriteFile("/proc/nothing", "x").code(), ::testing::Ne(absl::StatusCode::kOk));
   const std::string file = JoinPath(TempFolder(), "file");
   ALIDADE_ASSERT_OK(WriteFile(file, "x"));
@@ -40,7 +42,8 @@ TEST(FilesTest, AFailedWriteLeavesTheOldFile) {
   const std::string folder = TempFolder();
   const std::string path = JoinPath(folder, "a");
   ALIDADE_ASSERT_OK(WriteFile(path, "old"));
-  // A file size limit stands in for a full disk: the same write error, without needing to mount anything.
+  // A file size limit stands in for a full disk: the same write error, without needing to mount
+  // anything.
   const pid_t child = ::fork();
   if (child == 0) {
     ::signal(SIGXFSZ, SIG_IGN);
@@ -72,8 +75,9 @@ TEST(FilesTest, ALockedFolderNamesItsHolder) {
   const std::string folder = TempFolder();
   {
     ALIDADE_ASSERT_OK_AND_ASSIGN(FolderLock lock, FolderLock::Take(folder));
-    EXPECT_THAT(FolderLock::Take(folder), StatusIs(absl::StatusCode::kFailedPrecondition,
-                                                   HasSubstr(absl::StrCat("process ", ::getpid()))));
+    EXPECT_THAT(FolderLock::Take(folder),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr(absl::StrCat("process ", ::getpid()))));
   }
   EXPECT_THAT(FolderLock::Take(folder), IsOk());
 }

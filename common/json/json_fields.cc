@@ -45,7 +45,8 @@ template <typename T>
 bool Convert(const json& value, T* result) {
   if constexpr (std::is_same_v<T, int64_t>) {
     if (!value.is_number_integer()) return false;
-    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return false;
+    if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+      return false;
   } else if constexpr (std::is_same_v<T, double>) {
     if (!value.is_number()) return false;
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -54,7 +55,8 @@ bool Convert(const json& value, T* result) {
     if (!value.is_string()) return false;
   } else {
     if (!value.is_array()) return false;
-    if (!std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); })) return false;
+    if (!std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); }))
+      return false;
   }
   *result = value.get<T>();
   return true;
@@ -81,8 +83,8 @@ JsonFields::JsonFields(const JsonDocument& document) : JsonFields(document, docu
 JsonFields::JsonFields(const JsonDocument& document, const json& object, std::string path)
     : document_(document), object_(&object), path_(std::move(path)) {
   if (!object_->is_object()) {
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(document_.Where(path_), ": expected an object, got ", JsonForMessage(*object_)));
+    status_ = absl::InvalidArgumentError(absl::StrCat(
+        document_.Where(path_), ": expected an object, got ", JsonForMessage(*object_)));
   }
 }
 
@@ -95,7 +97,9 @@ void JsonFields::Fail(absl::string_view name, absl::string_view message) {
   status_ = absl::InvalidArgumentError(absl::StrCat(document_.Where(Path(name)), ": ", message));
 }
 
-bool JsonFields::Has(absl::string_view name) const { return object_->is_object() && object_->contains(std::string(name)); }
+bool JsonFields::Has(absl::string_view name) const {
+  return object_->is_object() && object_->contains(std::string(name));
+}
 
 const json* JsonFields::Find(absl::string_view name, bool required, absl::string_view expected) {
   known_.emplace_back(name);
@@ -103,8 +107,8 @@ const json* JsonFields::Find(absl::string_view name, bool required, absl::string
   const auto found = object_->find(std::string(name));
   if (found != object_->end()) return &*found;
   if (required) {
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(document_.Where(path_), ": ", name, ": expected ", expected, ", got no such field"));
+    status_ = absl::InvalidArgumentError(absl::StrCat(
+        document_.Where(path_), ": ", name, ": expected ", expected, ", got no such field"));
   }
   return nullptr;
 }
@@ -113,19 +117,24 @@ template <typename T>
 void JsonFields::Read(absl::string_view name, bool required, T* value) {
   const json* member = Find(name, required, Expected<T>::kName);
   if (member == nullptr || (member->is_null() && !required)) return;
-  if (!Convert(*member, value)) Fail(name, absl::StrCat("expected ", Expected<T>::kName, ", got ", JsonForMessage(*member)));
+  if (!Convert(*member, value))
+    Fail(name, absl::StrCat("expected ", Expected<T>::kName, ", got ", JsonForMessage(*member)));
 }
 
 void JsonFields::Required(absl::string_view name, int64_t* value) { Read(name, true, value); }
 void JsonFields::Required(absl::string_view name, double* value) { Read(name, true, value); }
 void JsonFields::Required(absl::string_view name, bool* value) { Read(name, true, value); }
 void JsonFields::Required(absl::string_view name, std::string* value) { Read(name, true, value); }
-void JsonFields::Required(absl::string_view name, std::vector<std::string>* value) { Read(name, true, value); }
+void JsonFields::Required(absl::string_view name, std::vector<std::string>* value) {
+  Read(name, true, value);
+}
 void JsonFields::Optional(absl::string_view name, int64_t* value) { Read(name, false, value); }
 void JsonFields::Optional(absl::string_view name, double* value) { Read(name, false, value); }
 void JsonFields::Optional(absl::string_view name, bool* value) { Read(name, false, value); }
 void JsonFields::Optional(absl::string_view name, std::string* value) { Read(name, false, value); }
-void JsonFields::Optional(absl::string_view name, std::vector<std::string>* value) { Read(name, false, value); }
+void JsonFields::Optional(absl::string_view name, std::vector<std::string>* value) {
+  Read(name, false, value);
+}
 
 const json* JsonFields::RequiredObject(absl::string_view name) {
   const json* member = Find(name, true, "an object");
@@ -149,22 +158,27 @@ const json* JsonFields::OptionalObject(absl::string_view name) {
   return nullptr;
 }
 
-const json* JsonFields::OptionalValue(absl::string_view name) { return Find(name, false, "a value"); }
+const json* JsonFields::OptionalValue(absl::string_view name) {
+  return Find(name, false, "a value");
+}
 
 void JsonFields::Ignore(absl::string_view name) { known_.emplace_back(name); }
 
 void JsonFields::MustBe(absl::string_view name, const json& value) {
   const json* member = Find(name, false, "a value");
   if (member == nullptr || *member == value) return;
-  Fail(name, absl::StrCat("expected ", JsonForMessage(value), " (nothing else is implemented), got ", JsonForMessage(*member)));
+  Fail(name, absl::StrCat("expected ", JsonForMessage(value),
+                          " (nothing else is implemented), got ", JsonForMessage(*member)));
 }
 
-void JsonFields::OneOf(absl::string_view name, std::string* value, const std::vector<std::string>& choices) {
+void JsonFields::OneOf(absl::string_view name, std::string* value,
+                       const std::vector<std::string>& choices) {
   Read(name, false, value);
   if (!status_.ok() || std::find(choices.begin(), choices.end(), *value) != choices.end()) return;
   const std::string nearest = NearestName(*value, choices);
-  Fail(name, absl::StrCat("expected one of ", absl::StrJoin(choices, ", "), "; got \"", *value, "\"",
-                          nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+  Fail(name,
+       absl::StrCat("expected one of ", absl::StrJoin(choices, ", "), "; got \"", *value, "\"",
+                    nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
 }
 
 void JsonFields::Expect(bool holds, absl::string_view name, absl::string_view expectation) {
@@ -179,7 +193,9 @@ absl::Status JsonFields::Finish() {
   for (const auto& member : object_->items()) {
     if (std::find(known_.begin(), known_.end(), member.key()) != known_.end()) continue;
     const std::string nearest = NearestName(member.key(), known_);
-    Fail(member.key(), absl::StrCat("unknown field", nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+    Fail(member.key(),
+         absl::StrCat("unknown field",
+                      nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
     break;
   }
   return status_;

@@ -1,11 +1,13 @@
-// JSON documents whose errors say where: `config.json:12: text_config.hidden_size: expected an integer, got "64"`.
+// JSON documents whose errors say where: `config.json:12: text_config.hidden_size: expected an
+// integer, got "64"`.
 //
 //   ALIDADE_ASSIGN_OR_RETURN(JsonDocument document, ParseJson(text, "config.json"));
 //   JsonFields fields(document);
 //   fields.Required("hidden_size", &config.hidden_size);
 //   fields.Optional("rms_norm_eps", &config.rms_norm_eps);
 //   JsonFields vision = fields.Object("vision_config");  ... vision.Finish() ...
-//   ALIDADE_RETURN_IF_ERROR(fields.Finish());   // the first error, or a field that nobody asked for
+//   ALIDADE_RETURN_IF_ERROR(fields.Finish());   // the first error, or a field that nobody asked
+//   for
 #ifndef ALIDADE_COMMON_JSON_JSON_FIELDS_H_
 #define ALIDADE_COMMON_JSON_JSON_FIELDS_H_
 
@@ -21,7 +23,8 @@
 
 namespace alidade {
 
-// A parsed document and the line of each member, by dotted path ("text_config.hidden_size", "added_tokens[2].id").
+// A parsed document and the line of each member, by dotted path ("text_config.hidden_size",
+// "added_tokens[2].id").
 struct JsonDocument {
   std::string file;  // as it stands in messages
   nlohmann::json root;
@@ -31,11 +34,12 @@ struct JsonDocument {
   std::string Where(absl::string_view path) const;
 };
 
-// Errors (data loss): malformed text with file, line and column; a name that occurs twice in one object, with its line.
+// Errors (data loss): malformed text with file, line and column; a name that occurs twice in one
+// object, with its line.
 absl::StatusOr<JsonDocument> ParseJson(absl::string_view text, absl::string_view file);
 
-// Reads the members of one object. The first error is kept and returned by Finish(); later calls then do nothing.
-// The document must outlive this.
+// Reads the members of one object. The first error is kept and returned by Finish(); later calls
+// then do nothing. The document must outlive this.
 class JsonFields {
  public:
   explicit JsonFields(const JsonDocument& document);
@@ -43,7 +47,8 @@ class JsonFields {
 
   bool Has(absl::string_view name) const;
 
-  // Optional leaves `*value` as it is when the member is absent or null. Integers must be integers: 2.0 is refused.
+  // Optional leaves `*value` as it is when the member is absent or null. Integers must be
+  // integers: 2.0 is refused.
   void Required(absl::string_view name, int64_t* value);
   void Required(absl::string_view name, double* value);
   void Required(absl::string_view name, bool* value);
@@ -55,7 +60,8 @@ class JsonFields {
   void Optional(absl::string_view name, std::string* value);
   void Optional(absl::string_view name, std::vector<std::string>* value);
 
-  // A member that is an object or an array; null (with the error kept) when it is absent or of another type.
+  // A member that is an object or an array; null (with the error kept) when it is absent or of
+  // another type.
   const nlohmann::json* RequiredObject(absl::string_view name);
   const nlohmann::json* RequiredArray(absl::string_view name);
   // Null, without an error, when absent or null.
@@ -69,14 +75,16 @@ class JsonFields {
   void MustBe(absl::string_view name, const nlohmann::json& value);
   // The value must be one of `choices`; the error names the nearest.
   void OneOf(absl::string_view name, std::string* value, const std::vector<std::string>& choices);
-  // Checks a value that was read: error "expected <expectation>, got <value in the file>" unless `holds`.
+  // Checks a value that was read: error "expected <expectation>, got <value in the file>" unless
+  // `holds`.
   void Expect(bool holds, absl::string_view name, absl::string_view expectation);
 
   // Path of a member in messages.
   std::string Path(absl::string_view name) const;
   void Fail(absl::string_view name, absl::string_view message);
 
-  // OK, the first error, or the first unknown member with the nearest known name (invalid argument).
+  // OK, the first error, or the first unknown member with the nearest known name (invalid
+  // argument).
   absl::Status Finish();
 
  private:

@@ -64,11 +64,13 @@ TEST(JsonFieldsTest, KnowsTheLineOfEveryMember) {
 }
 
 TEST(JsonFieldsTest, WrongTypeNamesLineFieldExpectedAndGot) {
-  ALIDADE_ASSERT_OK_AND_ASSIGN(JsonDocument document, ParseJson("{\n \"layers\": \"3\"}", "a.json"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(JsonDocument document,
+                               ParseJson("{\n \"layers\": \"3\"}", "a.json"));
   JsonFields fields(document);
   int64_t layers = 0;
   fields.Required("layers", &layers);
-  EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument, "a.json:2: layers: expected an integer, got \"3\""));
+  EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        "a.json:2: layers: expected an integer, got \"3\""));
 }
 
 TEST(JsonFieldsTest, FractionsAndHugeNumbersAreNotIntegers) {
@@ -77,7 +79,9 @@ TEST(JsonFieldsTest, FractionsAndHugeNumbersAreNotIntegers) {
     JsonFields fields(document);
     int64_t n = 0;
     fields.Required("n", &n);
-    EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected an integer"))) << text;
+    EXPECT_THAT(fields.Finish(),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected an integer")))
+        << text;
   }
 }
 
@@ -86,8 +90,9 @@ TEST(JsonFieldsTest, UnknownFieldNamesTheNearest) {
   JsonFields fields(document);
   int64_t size = 0;
   fields.Optional("hidden_size", &size);
-  EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
-                                        "a.json:1: hiden_size: unknown field; did you mean 'hidden_size'?"));
+  EXPECT_THAT(fields.Finish(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "a.json:1: hiden_size: unknown field; did you mean 'hidden_size'?"));
 }
 
 TEST(JsonFieldsTest, MissingFieldAndWrongRoot) {
@@ -95,41 +100,53 @@ TEST(JsonFieldsTest, MissingFieldAndWrongRoot) {
   JsonFields fields(document);
   double rate = 0;
   fields.Required("rate", &rate);
-  EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument, "a.json: rate: expected a number, got no such field"));
+  EXPECT_THAT(fields.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        "a.json: rate: expected a number, got no such field"));
   ALIDADE_ASSERT_OK_AND_ASSIGN(JsonDocument list, ParseJson("[1]", "b.json"));
   JsonFields of_list(list);
   of_list.Required("rate", &rate);
-  EXPECT_THAT(of_list.Finish(), StatusIs(absl::StatusCode::kInvalidArgument, "b.json: expected an object, got [1]"));
+  EXPECT_THAT(of_list.Finish(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "b.json: expected an object, got [1]"));
 }
 
 TEST(JsonFieldsTest, ChoicesAndFixedValues) {
-  ALIDADE_ASSERT_OK_AND_ASSIGN(JsonDocument document, ParseJson("{\"act\": \"gelo\", \"scaling\": {}}", "a.json"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(JsonDocument document,
+                               ParseJson("{\"act\": \"gelo\", \"scaling\": {}}", "a.json"));
   JsonFields choice(document);
   std::string act = "gelu";
   choice.OneOf("act", &act, {"gelu", "silu"});
-  EXPECT_THAT(choice.Finish(), StatusIs(absl::StatusCode::kInvalidArgument,
-                                        "a.json:1: act: expected one of gelu, silu; got \"gelo\"; did you mean 'gelu'?"));
+  EXPECT_THAT(
+      choice.Finish(),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               "a.json:1: act: expected one of gelu, silu; got \"gelo\"; did you mean 'gelu'?"));
   JsonFields fixed(document);
   fixed.Ignore("act");
   fixed.MustBe("scaling", nullptr);
-  EXPECT_THAT(fixed.Finish(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("scaling: expected null")));
+  EXPECT_THAT(fixed.Finish(),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("scaling: expected null")));
 }
 
 TEST(ParseJsonTest, MalformedTextNamesLineAndColumn) {
   EXPECT_THAT(ParseJson("{\n  \"a\": 1,\n  \"b\": tru\n}", "a.json"),
-              StatusIs(absl::StatusCode::kDataLoss, AllOf(StartsWith("a.json:3:"), HasSubstr("invalid literal"))));
-  EXPECT_THAT(ParseJson("", "a.json"), StatusIs(absl::StatusCode::kDataLoss, StartsWith("a.json:1:1: ")));
-  EXPECT_THAT(ParseJson("{\"a\": 1} x", "a.json"), StatusIs(absl::StatusCode::kDataLoss, StartsWith("a.json:1:10: ")));
-  EXPECT_THAT(ParseJson("{\"a\": \"\xff\"}", "a.json"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("UTF-8")));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       AllOf(StartsWith("a.json:3:"), HasSubstr("invalid literal"))));
+  EXPECT_THAT(ParseJson("", "a.json"),
+              StatusIs(absl::StatusCode::kDataLoss, StartsWith("a.json:1:1: ")));
+  EXPECT_THAT(ParseJson("{\"a\": 1} x", "a.json"),
+              StatusIs(absl::StatusCode::kDataLoss, StartsWith("a.json:1:10: ")));
+  EXPECT_THAT(ParseJson("{\"a\": \"\xff\"}", "a.json"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("UTF-8")));
 }
 
 TEST(ParseJsonTest, ANameThatOccursTwiceIsAnError) {
   EXPECT_THAT(ParseJson("{\"a\": {\"b\": 1,\n\"b\": 2}}", "a.json"),
-              StatusIs(absl::StatusCode::kDataLoss, "a.json:2: 'b' occurs twice in one object, first in line 1"));
+              StatusIs(absl::StatusCode::kDataLoss,
+                       "a.json:2: 'b' occurs twice in one object, first in line 1"));
 }
 
 TEST(ParseJsonTest, DeepNestingIsAnErrorNotAStackOverflow) {
-  EXPECT_THAT(ParseJson(std::string(100000, '['), "a.json"), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("nesting")));
+  EXPECT_THAT(ParseJson(std::string(100000, '['), "a.json"),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("nesting")));
 }
 
 }  // namespace

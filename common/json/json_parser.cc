@@ -15,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-// Characters of the text, counting the lines that were read: the parser's events carry no position of their own.
+// Characters of the text, counting the lines that were read: the parser's events carry no position
+// of their own.
 class CountingIterator {
  public:
   using iterator_category = std::forward_iterator_tag;
@@ -55,7 +56,9 @@ class DocumentBuilder : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { return Add(value) != nullptr; }
   bool number_integer(number_integer_t value) override { return Add(value) != nullptr; }
   bool number_unsigned(number_unsigned_t value) override { return Add(value) != nullptr; }
-  bool number_float(number_float_t value, const string_t&) override { return Add(value) != nullptr; }
+  bool number_float(number_float_t value, const string_t&) override {
+    return Add(value) != nullptr;
+  }
   bool string(string_t& value) override { return Add(std::move(value)) != nullptr; }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return Open(json::object()); }
@@ -67,8 +70,9 @@ class DocumentBuilder : public nlohmann::json_sax<json> {
     Level& level = levels_.back();
     if (level.value->contains(name)) {
       const auto first = document_->lines.find(MemberPath(level.path, name));
-      error_ = absl::StrCat(document_->file, ":", *line_, ": '", name, "' occurs twice in one object",
-                            first == document_->lines.end() ? "" : absl::StrCat(", first in line ", first->second));
+      error_ = absl::StrCat(
+          document_->file, ":", *line_, ": '", name, "' occurs twice in one object",
+          first == document_->lines.end() ? "" : absl::StrCat(", first in line ", first->second));
       return false;
     }
     level.key = std::move(name);
@@ -76,7 +80,8 @@ class DocumentBuilder : public nlohmann::json_sax<json> {
     return true;
   }
 
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     error_position_ = static_cast<int64_t>(position);
     error_ = error.what();
     return false;
@@ -114,7 +119,8 @@ class DocumentBuilder : public nlohmann::json_sax<json> {
 
   bool Open(json empty) {
     if (levels_.size() >= kMaxDepth) {
-      error_ = absl::StrCat(document_->file, ":", *line_, ": expected at most ", kMaxDepth, " levels of nesting, got more");
+      error_ = absl::StrCat(document_->file, ":", *line_, ": expected at most ", kMaxDepth,
+                            " levels of nesting, got more");
       return false;
     }
     std::string path;
@@ -139,7 +145,8 @@ class DocumentBuilder : public nlohmann::json_sax<json> {
   int64_t error_position_ = -1;
 };
 
-// The library's message without its identifiers: "syntax error while parsing value - invalid literal; last read: 'x'".
+// The library's message without its identifiers: "syntax error while parsing value - invalid
+// literal; last read: 'x'".
 std::string PlainMessage(absl::string_view message) {
   const size_t text = message.find("syntax error");
   return std::string(text == absl::string_view::npos ? message : message.substr(text));
@@ -167,8 +174,8 @@ absl::StatusOr<JsonDocument> ParseJson(absl::string_view text, absl::string_view
       ++column;
     }
   }
-  return absl::DataLossError(
-      absl::StrCat(file, ":", error_line, ":", std::max<int64_t>(column, 1), ": ", PlainMessage(builder.error())));
+  return absl::DataLossError(absl::StrCat(file, ":", error_line, ":", std::max<int64_t>(column, 1),
+                                          ": ", PlainMessage(builder.error())));
 }
 
 }  // namespace alidade

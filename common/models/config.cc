@@ -18,21 +18,24 @@ namespace {
 using nlohmann::json;
 
 const std::vector<std::string>& VisionActivations() {
-  static const auto* names = new std::vector<std::string>{"gelu", "gelu_pytorch_tanh", "quick_gelu"};
+  static const auto* names =
+      new std::vector<std::string>{"gelu", "gelu_pytorch_tanh", "quick_gelu"};
   return *names;
 }
 
 const std::vector<std::string>& ConnectorActivations() {
-  static const auto* names = new std::vector<std::string>{"gelu", "gelu_pytorch_tanh", "quick_gelu", "silu"};
+  static const auto* names =
+      new std::vector<std::string>{"gelu", "gelu_pytorch_tanh", "quick_gelu", "silu"};
   return *names;
 }
 
 // What Hugging Face's configurations carry along and what changes nothing here.
 void IgnoreCommonFields(JsonFields& fields) {
-  for (const char* name :
-       {"_name_or_path", "architectures", "auto_map", "transformers_version", "torch_dtype", "dtype", "return_dict", "use_cache",
-        "output_attentions", "output_hidden_states", "initializer_factor", "problem_type", "id2label", "label2id", "num_labels",
-        "chunk_size_feed_forward", "is_encoder_decoder", "is_decoder", "_attn_implementation_autoset"}) {
+  for (const char* name : {"_name_or_path", "architectures", "auto_map", "transformers_version",
+                           "torch_dtype", "dtype", "return_dict", "use_cache", "output_attentions",
+                           "output_hidden_states", "initializer_factor", "problem_type", "id2label",
+                           "label2id", "num_labels", "chunk_size_feed_forward",
+                           "is_encoder_decoder", "is_decoder", "_attn_implementation_autoset"}) {
     fields.Ignore(name);
   }
 }
@@ -124,7 +127,8 @@ absl::Status ReadText(const JsonDocument& document, const json& object, TextConf
   return rope == nullptr ? absl::OkStatus() : ReadRope(document, *rope, config);
 }
 
-absl::Status ReadInitializer(const JsonDocument& document, const json& object, InitializerConfig* config) {
+absl::Status ReadInitializer(const JsonDocument& document, const json& object,
+                             InitializerConfig* config) {
   JsonFields fields(document, object, "initializer");
   NotNegative(fields, "embedding_std", &config->embedding_std);
   NotNegative(fields, "head_std", &config->head_std);
@@ -140,7 +144,8 @@ class RangeChecker {
   template <typename T>
   void Check(bool holds, absl::string_view field, absl::string_view expected, const T& got) {
     if (holds || !status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(where_, ": ", field, ": expected ", expected, ", got ", got));
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(where_, ": ", field, ": expected ", expected, ", got ", got));
   }
   const absl::Status& status() const { return status_; }
 
@@ -161,8 +166,9 @@ void CheckVision(const VisionConfig& vision, RangeChecker& checker) {
   positive("image_size", vision.image_size);
   positive("patch_size", vision.patch_size);
   if (!checker.status().ok()) return;
-  checker.Check(vision.hidden_size % vision.num_attention_heads == 0, "vision_config.num_attention_heads",
-                absl::StrCat("a divisor of hidden_size = ", vision.hidden_size), vision.num_attention_heads);
+  checker.Check(
+      vision.hidden_size % vision.num_attention_heads == 0, "vision_config.num_attention_heads",
+      absl::StrCat("a divisor of hidden_size = ", vision.hidden_size), vision.num_attention_heads);
   checker.Check(vision.image_size % vision.patch_size == 0, "vision_config.patch_size",
                 absl::StrCat("a divisor of image_size = ", vision.image_size), vision.patch_size);
 }
@@ -180,9 +186,12 @@ void CheckText(const TextConfig& text, RangeChecker& checker) {
   positive("head_dim", text.head_dim);
   positive("max_position_embeddings", text.max_position_embeddings);
   if (!checker.status().ok()) return;
-  checker.Check(text.num_attention_heads % text.num_key_value_heads == 0, "text_config.num_key_value_heads",
-                absl::StrCat("a divisor of num_attention_heads = ", text.num_attention_heads), text.num_key_value_heads);
-  checker.Check(text.head_dim % 2 == 0, "text_config.head_dim", "an even number (rotary embedding)", text.head_dim);
+  checker.Check(text.num_attention_heads % text.num_key_value_heads == 0,
+                "text_config.num_key_value_heads",
+                absl::StrCat("a divisor of num_attention_heads = ", text.num_attention_heads),
+                text.num_key_value_heads);
+  checker.Check(text.head_dim % 2 == 0, "text_config.head_dim", "an even number (rotary embedding)",
+                text.head_dim);
   const auto token = [&](absl::string_view name, int64_t id) {
     checker.Check(id >= 0 && id < text.vocab_size, absl::StrCat("text_config.", name),
                   absl::StrCat("an id in [0, vocab_size = ", text.vocab_size, ")"), id);
@@ -195,7 +204,8 @@ void CheckText(const TextConfig& text, RangeChecker& checker) {
 }  // namespace
 
 int64_t MllmConfig::NumImageTokens() const {
-  const bool with_class_token = vision.HasClassToken() && connector.vision_feature_select_strategy == "full";
+  const bool with_class_token =
+      vision.HasClassToken() && connector.vision_feature_select_strategy == "full";
   return vision.NumPatches() + (with_class_token ? 1 : 0);
 }
 
@@ -207,20 +217,27 @@ absl::Status ValidateConfig(const MllmConfig& config, absl::string_view where) {
   const int64_t layers = config.vision.num_hidden_layers;
   const int64_t layer = config.connector.vision_feature_layer;
   checker.Check(layer >= -layers - 1 && layer <= layers, "vision_feature_layer",
-                absl::StrCat("an index into the embeddings and ", layers, " blocks, in [", -layers - 1, ", ", layers, "]"),
+                absl::StrCat("an index into the embeddings and ", layers, " blocks, in [",
+                             -layers - 1, ", ", layers, "]"),
                 layer);
-  checker.Check(config.image_token_index >= 0 && config.image_token_index < config.text.vocab_size, "image_token_index",
-                absl::StrCat("an id in [0, vocab_size = ", config.text.vocab_size, ")"), config.image_token_index);
+  checker.Check(config.image_token_index >= 0 && config.image_token_index < config.text.vocab_size,
+                "image_token_index",
+                absl::StrCat("an id in [0, vocab_size = ", config.text.vocab_size, ")"),
+                config.image_token_index);
   checker.Check(config.text.pad_token_id != config.image_token_index, "text_config.pad_token_id",
-                absl::StrCat("another id than image_token_index = ", config.image_token_index), config.text.pad_token_id);
-  checker.Check(!config.text.tie_word_embeddings || config.initializer.head_std == 0, "initializer.head_std",
-                "0, as the head is tied to the embedding", config.initializer.head_std);
-  checker.Check(config.NumImageTokens() < config.text.max_position_embeddings, "text_config.max_position_embeddings",
+                absl::StrCat("another id than image_token_index = ", config.image_token_index),
+                config.text.pad_token_id);
+  checker.Check(!config.text.tie_word_embeddings || config.initializer.head_std == 0,
+                "initializer.head_std", "0, as the head is tied to the embedding",
+                config.initializer.head_std);
+  checker.Check(config.NumImageTokens() < config.text.max_position_embeddings,
+                "text_config.max_position_embeddings",
                 absl::StrCat("more than the ", config.NumImageTokens(), " embeddings of an image"),
                 config.text.max_position_embeddings);
-  checker.Check(config.vision.HasClassToken() || config.connector.vision_feature_select_strategy == "full",
-                "vision_feature_select_strategy", "full, as a vision tower without a class token needs",
-                config.connector.vision_feature_select_strategy);
+  checker.Check(
+      config.vision.HasClassToken() || config.connector.vision_feature_select_strategy == "full",
+      "vision_feature_select_strategy", "full, as a vision tower without a class token needs",
+      config.connector.vision_feature_select_strategy);
   return checker.status();
 }
 
@@ -238,21 +255,25 @@ absl::StatusOr<MllmConfig> ParseConfig(absl::string_view text, absl::string_view
   fields.OneOf("projector_hidden_act", &connector.projector_hidden_act, ConnectorActivations());
   fields.Optional("multimodal_projector_bias", &connector.multimodal_projector_bias);
   fields.Optional("vision_feature_layer", &connector.vision_feature_layer);
-  fields.OneOf("vision_feature_select_strategy", &connector.vision_feature_select_strategy, {"default", "full"});
+  fields.OneOf("vision_feature_select_strategy", &connector.vision_feature_select_strategy,
+               {"default", "full"});
   // The tie of the text model is what counts; the outer one may only repeat it.
   bool tie = false;
   fields.Optional("tie_word_embeddings", &tie);
-  // Follows from the sizes of image and patch (Hugging Face writes its default of 576 for any sizes); of losses, which the
-  // trainers compute; of the text model, where they count.
-  for (const char* name : {"image_seq_length", "ignore_index", "pad_token_id", "bos_token_id", "eos_token_id", "vocab_size"}) {
+  // Follows from the sizes of image and patch (Hugging Face writes its default of 576 for any
+  // sizes); of losses, which the trainers compute; of the text model, where they count.
+  for (const char* name : {"image_seq_length", "ignore_index", "pad_token_id", "bos_token_id",
+                           "eos_token_id", "vocab_size"}) {
     fields.Ignore(name);
   }
   IgnoreCommonFields(fields);
   if (vision != nullptr && language != nullptr) {
     ALIDADE_RETURN_IF_ERROR(ReadVision(document, *vision, &config.vision));
     ALIDADE_RETURN_IF_ERROR(ReadText(document, *language, &config.text));
-    if (initializer != nullptr) ALIDADE_RETURN_IF_ERROR(ReadInitializer(document, *initializer, &config.initializer));
-    fields.Expect(!tie || config.text.tie_word_embeddings, "tie_word_embeddings", "the value of text_config.tie_word_embeddings");
+    if (initializer != nullptr)
+      ALIDADE_RETURN_IF_ERROR(ReadInitializer(document, *initializer, &config.initializer));
+    fields.Expect(!tie || config.text.tie_word_embeddings, "tie_word_embeddings",
+                  "the value of text_config.tie_word_embeddings");
   }
   ALIDADE_RETURN_IF_ERROR(fields.Finish());
   ALIDADE_RETURN_IF_ERROR(ValidateConfig(config, file));

@@ -20,7 +20,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// The configuration of llava-hf/llava-1.5-7b-hf, which leaves out what equals Hugging Face's defaults.
+// The configuration of llava-hf/llava-1.5-7b-hf, which leaves out what equals Hugging Face's
+// defaults.
 constexpr char kLlava15[] = R"({
   "architectures": ["LlavaForConditionalGeneration"],
   "ignore_index": -100,
@@ -84,14 +85,18 @@ TEST(ConfigTest, TheTinyModelHasTheSizeOfTheWorld) {
 }
 
 TEST(ConfigTest, ThePresetFollowsTheTokenizer) {
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto tokenizer, WordLevelTokenizer::Create({"<image>", "<eos>", "<bos>", "<pad>"}, {"disc"}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const auto tokenizer,
+      WordLevelTokenizer::Create({"<image>", "<eos>", "<bos>", "<pad>"}, {"disc"}));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const MllmConfig config, TinyWorldConfig(*tokenizer));
   EXPECT_EQ(config.text.vocab_size, 5);
   EXPECT_EQ(config.image_token_index, 0);
   EXPECT_EQ(config.text.eos_token_id, 1);
   EXPECT_EQ(config.text.pad_token_id, 3);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto other, WordLevelTokenizer::Create({"<img>", "<eos>", "<bos>", "<pad>"}, {"disc"}));
-  EXPECT_THAT(TinyWorldConfig(*other), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no token '<image>'")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const auto other, WordLevelTokenizer::Create({"<img>", "<eos>", "<bos>", "<pad>"}, {"disc"}));
+  EXPECT_THAT(TinyWorldConfig(*other),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no token '<image>'")));
 }
 
 TEST(ConfigTest, FormatAndParseAreInverse) {
@@ -118,41 +123,53 @@ TEST(ConfigTest, SaveAndLoad) {
   EXPECT_THAT(LoadConfig(path + "x"), StatusIs(absl::StatusCode::kNotFound, HasSubstr(path)));
   MllmConfig wrong = TinyWorldConfig();
   wrong.text.head_dim = 3;
-  EXPECT_THAT(SaveConfig(wrong, path), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("head_dim: expected an even number")));
+  EXPECT_THAT(SaveConfig(wrong, path), StatusIs(absl::StatusCode::kInvalidArgument,
+                                                HasSubstr("head_dim: expected an even number")));
 }
 
 TEST(ConfigTest, ErrorsNameFileLineFieldExpectedAndGot) {
-  EXPECT_EQ(ErrorAfter("\"rms_norm_eps\"", "\"rms_norm_epsilon\""),
-            "config.json:13: text_config.rms_norm_epsilon: unknown field; did you mean 'rms_norm_eps'?");
+  EXPECT_EQ(
+      ErrorAfter("\"rms_norm_eps\"", "\"rms_norm_epsilon\""),
+      "config.json:13: text_config.rms_norm_epsilon: unknown field; did you mean 'rms_norm_eps'?");
   EXPECT_EQ(ErrorAfter("\"image_size\": 336", "\"image_size\": \"336\""),
             "config.json:22: vision_config.image_size: expected an integer, got \"336\"");
   EXPECT_EQ(ErrorAfter("\"image_size\": 336", "\"image_size\": 0"),
             "config.json:22: vision_config.image_size: expected an integer >= 1, got 0");
-  EXPECT_EQ(ErrorAfter("\"image_size\": 336", "\"image_size\": 337"),
-            "config.json: vision_config.patch_size: expected a divisor of image_size = 337, got 14");
+  EXPECT_EQ(
+      ErrorAfter("\"image_size\": 336", "\"image_size\": 337"),
+      "config.json: vision_config.patch_size: expected a divisor of image_size = 337, got 14");
   EXPECT_EQ(ErrorAfter("\"clip_vision_model\"", "\"clip_vision_modle\""),
-            "config.json:24: vision_config.model_type: expected one of clip_vision_model, siglip_vision_model; got "
+            "config.json:24: vision_config.model_type: expected one of clip_vision_model, "
+            "siglip_vision_model; got "
             "\"clip_vision_modle\"; did you mean 'clip_vision_model'?");
-  EXPECT_THAT(ErrorAfter("\"model_type\": \"llava\"", "\"model_type\": \"llama\""), HasSubstr("model_type: expected \"llava\""));
+  EXPECT_THAT(ErrorAfter("\"model_type\": \"llava\"", "\"model_type\": \"llama\""),
+              HasSubstr("model_type: expected \"llava\""));
   EXPECT_THAT(ErrorAfter("\"image_token_index\": 32000", "\"image_token_index\": 40000"),
               HasSubstr("image_token_index: expected an id in [0, vocab_size = 32064), got 40000"));
   EXPECT_THAT(ErrorAfter("\"vision_feature_layer\": -2", "\"vision_feature_layer\": 25"),
-              HasSubstr("vision_feature_layer: expected an index into the embeddings and 24 blocks, in [-25, 24], got 25"));
-  EXPECT_THAT(ErrorAfter("\"max_position_embeddings\": 4096", "\"max_position_embeddings\": 576"),
-              HasSubstr("max_position_embeddings: expected more than the 576 embeddings of an image, got 576"));
-  EXPECT_THAT(ErrorAfter("\"text_config\"", "\"txt_config\""), HasSubstr("text_config: expected an object, got no such field"));
-  EXPECT_THAT(ErrorAfter("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"), HasSubstr("tie_word_embeddings"));
+              HasSubstr("vision_feature_layer: expected an index into the embeddings and 24 "
+                        "blocks, in [-25, 24], got 25"));
+  EXPECT_THAT(
+      ErrorAfter("\"max_position_embeddings\": 4096", "\"max_position_embeddings\": 576"),
+      HasSubstr(
+          "max_position_embeddings: expected more than the 576 embeddings of an image, got 576"));
+  EXPECT_THAT(ErrorAfter("\"text_config\"", "\"txt_config\""),
+              HasSubstr("text_config: expected an object, got no such field"));
+  EXPECT_THAT(ErrorAfter("\"tie_word_embeddings\": false", "\"tie_word_embeddings\": true"),
+              HasSubstr("tie_word_embeddings"));
 }
 
 TEST(ConfigTest, WhatIsNotImplementedIsRefused) {
   const std::string field = "\"rms_norm_eps\": 1e-05";
-  for (const char* other : {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", "\"attention_bias\": true",
-                            "\"mlp_bias\": true", "\"hidden_act\": \"gelu\"", "\"attention_dropout\": 0.1",
-                            "\"rope_parameters\": {\"rope_type\": \"yarn\"}"}) {
+  for (const char* other :
+       {"\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}", "\"attention_bias\": true",
+        "\"mlp_bias\": true", "\"hidden_act\": \"gelu\"", "\"attention_dropout\": 0.1",
+        "\"rope_parameters\": {\"rope_type\": \"yarn\"}"}) {
     EXPECT_THAT(ErrorAfter(field, field + ", " + other), HasSubstr("expected")) << other;
   }
-  EXPECT_THAT(ErrorAfter(field, field + ", \"num_key_value_heads\": 5"),
-              HasSubstr("num_key_value_heads: expected a divisor of num_attention_heads = 32, got 5"));
+  EXPECT_THAT(
+      ErrorAfter(field, field + ", \"num_key_value_heads\": 5"),
+      HasSubstr("num_key_value_heads: expected a divisor of num_attention_heads = 32, got 5"));
 }
 
 TEST(ConfigTest, MalformedText) {

@@ -39,10 +39,13 @@ double Distance(const at::Tensor& a, const at::Tensor& b) {
   return ((a - b).norm() / b.norm()).item<double>();
 }
 
-at::Tensor Logits(const Mllm& model, const at::Tensor& hidden) { return at::linear(hidden, model.head()); }
+at::Tensor Logits(const Mllm& model, const at::Tensor& hidden) {
+  return at::linear(hidden, model.head());
+}
 
 // Hidden states of one row, by itself.
-at::Tensor HiddenOf(const Mllm& model, const std::vector<int64_t>& ids, const at::Tensor& features) {
+at::Tensor HiddenOf(const Mllm& model, const std::vector<int64_t>& ids,
+                    const at::Tensor& features) {
   const PaddedIds padded = PadRight({ids}, 0);
   EXPECT_THAT(model.CheckInputs(padded.ids, features, padded.lengths), IsOk());
   return model.Forward(padded.ids, features, padded.lengths)[0];
@@ -55,7 +58,8 @@ TEST(MllmTest, AgreesWithHuggingFacesLlava) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const JsonDocument golden, ParseJson(text, path));
   ASSERT_EQ(golden.root.size(), 2);
   for (const nlohmann::json& entry : golden.root) {
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const MllmConfig config, ParseConfig(entry["config"].dump(), "golden"));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const MllmConfig config,
+                                 ParseConfig(entry["config"].dump(), "golden"));
     const Mllm model = ModelByName(config);
     const at::Tensor features = model.EncodeImages(PixelsByName(config, 1, ""));
     const auto prompt = entry["prompt"].get<std::vector<int64_t>>();
@@ -64,13 +68,15 @@ TEST(MllmTest, AgreesWithHuggingFacesLlava) {
     ASSERT_EQ(logits.size(0), static_cast<int64_t>(rows.size()));
     for (size_t i = 0; i < rows.size(); ++i) {
       const at::Tensor expected = at::tensor(rows[i], at::TensorOptions().dtype(at::kDouble));
-      EXPECT_LT(Distance(logits[static_cast<int64_t>(i)].to(at::kDouble), expected), kOtherImplementation)
+      EXPECT_LT(Distance(logits[static_cast<int64_t>(i)].to(at::kDouble), expected),
+                kOtherImplementation)
           << config.vision.model_type << " position " << i;
     }
     RandomStream random(1, "unused");
     GenerationConfig greedy;
     greedy.max_new_tokens = 12;
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<Generation> generated, Generate(model, {prompt}, features, greedy, random));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<Generation> generated,
+                                 Generate(model, {prompt}, features, greedy, random));
     EXPECT_THAT(generated[0].tokens, ElementsAreArray(entry["greedy"].get<std::vector<int64_t>>()));
   }
 }
@@ -78,7 +84,8 @@ TEST(MllmTest, AgreesWithHuggingFacesLlava) {
 TEST(MllmTest, PaddingAndOtherRowsChangeNothing) {
   const MllmConfig config = GroupedTinyConfig();
   const Mllm model = ModelByName(config);
-  const std::vector<std::vector<int64_t>> rows = {{1, 3, 7, 8}, {1, 3, 20, 21, 22, 23, 24}, {1, 3, 9}};
+  const std::vector<std::vector<int64_t>> rows = {
+      {1, 3, 7, 8}, {1, 3, 20, 21, 22, 23, 24}, {1, 3, 9}};
   const at::Tensor features = model.EncodeImages(PixelsByName(config, 3, "a"));
   const PaddedIds padded = PadRight(rows, 0);
   ALIDADE_ASSERT_OK(model.CheckInputs(padded.ids, features, padded.lengths));
@@ -94,12 +101,15 @@ TEST(MllmTest, ImagesAreSplicedWhereTheirTokenStands) {
   const MllmConfig config = TinyWorldConfig();
   const Mllm model = ModelByName(config);
   const at::Tensor features = model.EncodeImages(PixelsByName(config, 3, "b"));
-  // At the beginning, inside and at the end: rows with different places take the general path, alone the common one.
-  const std::vector<std::vector<int64_t>> rows = {{3, 10, 11, 12}, {10, 11, 3, 12}, {10, 11, 12, 3}};
+  // At the beginning, inside and at the end: rows with different places take the general path,
+  // alone the common one.
+  const std::vector<std::vector<int64_t>> rows = {
+      {3, 10, 11, 12}, {10, 11, 3, 12}, {10, 11, 12, 3}};
   const PaddedIds padded = PadRight(rows, 0);
   const at::Tensor together = model.Forward(padded.ids, features, padded.lengths);
   for (int64_t i = 0; i < 3; ++i) {
-    EXPECT_LT(Distance(together[i], HiddenOf(model, rows[i], features.narrow(0, i, 1))), kSumOrder) << "row " << i;
+    EXPECT_LT(Distance(together[i], HiddenOf(model, rows[i], features.narrow(0, i, 1))), kSumOrder)
+        << "row " << i;
   }
   // What stands before the image does not know it; what stands after it does.
   const at::Tensor other = model.Forward(padded.ids, features.flip(0), padded.lengths);
@@ -118,9 +128,11 @@ TEST(MllmTest, DecodingInStepsEqualsOneForward) {
     const at::Tensor features = model.EncodeImages(PixelsByName(config, 2, "c"));
     const at::TensorOptions options = at::TensorOptions().dtype(at::kLong);
     KvCache cache(config.text, at::tensor({int64_t{0}, int64_t{2}}, options), 6 - 1 + 9 + 3);
-    const at::Tensor ids = at::tensor({1, 3, 7, 8, 9, 10, 0, 0, 1, 3, 20, 21}, options).view({2, 6});
+    const at::Tensor ids =
+        at::tensor({1, 3, 7, 8, 9, 10, 0, 0, 1, 3, 20, 21}, options).view({2, 6});
     std::vector<at::Tensor> steps = {model.ForwardCached(ids, features, cache)};
-    for (int64_t token : more) steps.push_back(model.ForwardCached(at::full({2, 1}, token, options), at::Tensor(), cache));
+    for (int64_t token : more)
+      steps.push_back(model.ForwardCached(at::full({2, 1}, token, options), at::Tensor(), cache));
     const at::Tensor stepwise = at::cat(steps, 1);
     for (int64_t i = 0; i < 2; ++i) {
       std::vector<int64_t> whole = rows[i];
@@ -145,7 +157,8 @@ TEST(MllmTest, LongSequencesUseTheFusedKernelWithTheSameResult) {
   // With a padded cache, too: the mask is then general.
   const at::TensorOptions options = at::TensorOptions().dtype(at::kLong);
   ids.resize(302, 5);
-  const at::Tensor padded = at::cat({at::zeros({3}, options), at::tensor(ids, options)}).unsqueeze(0);
+  const at::Tensor padded =
+      at::cat({at::zeros({3}, options), at::tensor(ids, options)}).unsqueeze(0);
   KvCache cache(config.text, at::full({1}, 3, options), 400);
   const at::Tensor cached = model.ForwardCached(padded, features, cache)[0].slice(0, 3);
   EXPECT_LT(Distance(cached.narrow(0, 0, plain.size(0)), plain), kSumOrder);
@@ -155,18 +168,21 @@ TEST(MllmTest, GroupsShareKeysAndValues) {
   const MllmConfig grouped = GroupedTinyConfig();
   NamedTensors parameters = ParametersByName(grouped);
   for (auto& [name, tensor] : parameters) {
-    const bool key_or_value = absl::StrContains(name, "k_proj") || absl::StrContains(name, "v_proj");
+    const bool key_or_value =
+        absl::StrContains(name, "k_proj") || absl::StrContains(name, "v_proj");
     if (!absl::StrContains(name, "language_model") || !key_or_value) continue;
     tensor = tensor.view({2, 16, 64}).repeat_interleave(2, 0).reshape({64, 64});
   }
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm full, Mllm::FromParameters(TinyWorldConfig(), parameters, "repeated"));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm full,
+                               Mllm::FromParameters(TinyWorldConfig(), parameters, "repeated"));
   const Mllm model = ModelByName(grouped);
   const at::Tensor features = model.EncodeImages(PixelsByName(grouped, 1, "e"));
   const std::vector<int64_t> ids = {1, 3, 7, 8, 9};
   EXPECT_LT(Distance(HiddenOf(model, ids, features), HiddenOf(full, ids, features)), kSumOrder);
 }
 
-// q k^T as Hugging Face writes it: x cos + rotate_half(x) sin. Both ways of projecting, joined and (wide) one by one.
+// q k^T as Hugging Face writes it: x cos + rotate_half(x) sin. Both ways of projecting, joined and
+// (wide) one by one.
 TEST(AttentionTest, RotatesAsHuggingFaceDoes) {
   for (const int64_t width : {32, 1040}) {
     const HeadSizes sizes{4, 2, 8};
@@ -186,11 +202,14 @@ TEST(AttentionTest, RotatesAsHuggingFaceDoes) {
       return (y * angles.cos() + half * angles.sin()).transpose(0, 1);  // [heads, rows, length, 8]
     };
     for (int64_t head = 0; head < 4; ++head) {
-      const at::Tensor expected = at::matmul(reference(weights.q, 4)[head], reference(weights.k, 2)[head / 2].transpose(1, 2));
+      const at::Tensor expected = at::matmul(reference(weights.q, 4)[head],
+                                             reference(weights.k, 2)[head / 2].transpose(1, 2));
       const at::Tensor products = at::matmul(heads.q[head], heads.k[head / 2].transpose(1, 2));
       EXPECT_LT(Distance(products, expected), kSumOrder) << "width " << width << " head " << head;
     }
-    EXPECT_LT(Distance(heads.v, at::linear(x, weights.v).view({rows, length, 2, 8}).permute({2, 0, 1, 3})), kSumOrder);
+    EXPECT_LT(Distance(heads.v,
+                       at::linear(x, weights.v).view({rows, length, 2, 8}).permute({2, 0, 1, 3})),
+              kSumOrder);
   }
 }
 
@@ -209,7 +228,8 @@ TEST(MllmTest, GradientsReachEveryParameterThatIsUsed) {
     if (unused) continue;
     EXPECT_TRUE(at::isfinite(tensor.grad()).all().item<bool>()) << name;
     // A key's bias adds the same to all scores of a query: its gradient is rounding.
-    if (!absl::EndsWith(name, "k_proj.bias")) EXPECT_GT(tensor.grad().abs().max().item<double>(), 1e-9) << name;
+    if (!absl::EndsWith(name, "k_proj.bias"))
+      EXPECT_GT(tensor.grad().abs().max().item<double>(), 1e-9) << name;
   }
 }
 
@@ -225,9 +245,11 @@ TEST(MllmTest, GradientAgreesWithFiniteDifferences) {
   // In f32 a step of 1e-2 along one direction leaves about three digits.
   constexpr double kStep = 1e-2;
   constexpr double kTolerance = 2e-2;
-  for (const char* name : {"language_model.model.layers.0.self_attn.k_proj.weight", "language_model.model.layers.1.mlp.up_proj.weight",
-                           "multi_modal_projector.linear_1.weight", "language_model.model.layers.2.input_layernorm.weight",
-                           "vision_tower.vision_model.encoder.layers.0.self_attn.q_proj.weight"}) {
+  for (const char* name :
+       {"language_model.model.layers.0.self_attn.k_proj.weight",
+        "language_model.model.layers.1.mlp.up_proj.weight", "multi_modal_projector.linear_1.weight",
+        "language_model.model.layers.2.input_layernorm.weight",
+        "vision_tower.vision_model.encoder.layers.0.self_attn.q_proj.weight"}) {
     const at::Tensor parameter = model.parameters().at(name);
     parameter.set_requires_grad(true);
     loss().backward();
@@ -251,14 +273,19 @@ TEST(MllmTest, InitializationFollowsTheConfigAndTheSeed) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm a, Mllm::Initialize(config, first));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm b, Mllm::Initialize(config, second));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm c, Mllm::Initialize(config, third));
-  const auto std_of = [&](const char* name) { return a.parameters().at(name).std().item<double>(); };
-  for (const auto& [name, tensor] : a.parameters()) EXPECT_TRUE(at::equal(tensor, b.parameters().at(name))) << name;
+  const auto std_of = [&](const char* name) {
+    return a.parameters().at(name).std().item<double>();
+  };
+  for (const auto& [name, tensor] : a.parameters())
+    EXPECT_TRUE(at::equal(tensor, b.parameters().at(name))) << name;
   EXPECT_FALSE(at::equal(a.head(), c.head()));
   // Standard errors of a standard deviation over 3,700 to 5,600 draws are about one percent.
   EXPECT_NEAR(std_of("language_model.model.embed_tokens.weight"), 0.3, 0.3 * 0.06);
   EXPECT_NEAR(std_of("language_model.lm_head.weight"), 0.02, 0.02 * 0.06);
-  EXPECT_NEAR(std_of("language_model.model.layers.0.mlp.gate_proj.weight"), 0.5 / 8, 0.5 / 8 * 0.06);
-  EXPECT_NEAR(std_of("language_model.model.layers.0.mlp.down_proj.weight"), 0.5 / std::sqrt(88.0 * 6), 0.5 / std::sqrt(88.0 * 6) * 0.06);
+  EXPECT_NEAR(std_of("language_model.model.layers.0.mlp.gate_proj.weight"), 0.5 / 8,
+              0.5 / 8 * 0.06);
+  EXPECT_NEAR(std_of("language_model.model.layers.0.mlp.down_proj.weight"),
+              0.5 / std::sqrt(88.0 * 6), 0.5 / std::sqrt(88.0 * 6) * 0.06);
   EXPECT_EQ(a.parameters().at("language_model.model.norm.weight").min().item<double>(), 1);
   EXPECT_EQ(std_of("multi_modal_projector.linear_1.bias"), 0);
 }
@@ -282,24 +309,32 @@ TEST(MllmTest, BadInputsAreNamed) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     return std::string(status.message());
   };
-  EXPECT_EQ(error({{1, 3, 7}, {1, 7}}, features), "ids[1]: expected 1 image tokens (id 3) within its length, got 0");
-  EXPECT_EQ(error({{1, 3, 3}, {1, 3}}, features), "ids[0]: expected 1 image tokens (id 3) within its length, got 2");
-  EXPECT_EQ(error({{1, 3}, {1, 7}}, at::Tensor()), "ids[0]: expected 0 image tokens (id 3) within its length, got 1");
+  EXPECT_EQ(error({{1, 3, 7}, {1, 7}}, features),
+            "ids[1]: expected 1 image tokens (id 3) within its length, got 0");
+  EXPECT_EQ(error({{1, 3, 3}, {1, 3}}, features),
+            "ids[0]: expected 1 image tokens (id 3) within its length, got 2");
+  EXPECT_EQ(error({{1, 3}, {1, 7}}, at::Tensor()),
+            "ids[0]: expected 0 image tokens (id 3) within its length, got 1");
   EXPECT_EQ(error({{1, 3, 58}, {1, 3}}, features), "ids[0][2]: expected an id in [0, 58), got 58");
   EXPECT_EQ(error({{1, 3, -1}, {1, 3}}, features), "ids[0][2]: expected an id in [0, 58), got -1");
-  EXPECT_THAT(error({{1, 3}}, features), HasSubstr("image_features: expected Float [1, 9, 64], got Float [2, 9, 64]"));
-  EXPECT_THAT(error({{1, 3}, {1, 3}}, features.to(at::kDouble)), HasSubstr("got Double [2, 9, 64]"));
+  EXPECT_THAT(error({{1, 3}}, features),
+              HasSubstr("image_features: expected Float [1, 9, 64], got Float [2, 9, 64]"));
+  EXPECT_THAT(error({{1, 3}, {1, 3}}, features.to(at::kDouble)),
+              HasSubstr("got Double [2, 9, 64]"));
   std::vector<int64_t> longest(121, 5);
   longest[1] = 3;
   EXPECT_EQ(error({longest, {1, 3}}, features),
-            "ids: expected at most 128 positions (max_position_embeddings), got 129: 121 tokens, one of them an image of 9 embeddings");
+            "ids: expected at most 128 positions (max_position_embeddings), got 129: 121 tokens, "
+            "one of them an image of 9 embeddings");
   longest.pop_back();
   const PaddedIds fits = PadRight({longest, {1, 3}}, 0);
   ALIDADE_EXPECT_OK(model.CheckInputs(fits.ids, features, fits.lengths));
   EXPECT_THAT(model.CheckInputs(fits.ids, features, fits.lengths + 1),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("lengths[0]: expected a length in [1, 120], got 121")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("lengths[0]: expected a length in [1, 120], got 121")));
   EXPECT_THAT(model.CheckInputs(fits.ids.to(at::kInt), features, fits.lengths),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ids: expected Long [B, T], got Int [2, 120]")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("ids: expected Long [B, T], got Int [2, 120]")));
 }
 
 }  // namespace

@@ -31,13 +31,16 @@ class Layout {
   void Normal(std::string name, std::vector<int64_t> shape, double std) {
     specs_.push_back({std::move(name), std::move(shape), 0, std > 0 ? std : range_});
   }
-  void Constant(std::string name, int64_t size, double value) { specs_.push_back({std::move(name), {size}, value, 0}); }
+  void Constant(std::string name, int64_t size, double value) {
+    specs_.push_back({std::move(name), {size}, value, 0});
+  }
 
   void LayerNorm(const std::string& name, int64_t size) {
     Constant(name + ".weight", size, 1);
     Constant(name + ".bias", size, 0);
   }
-  void Linear(const std::string& name, int64_t out, int64_t in, bool bias, bool ends_branch = false) {
+  void Linear(const std::string& name, int64_t out, int64_t in, bool bias,
+              bool ends_branch = false) {
     Matrix(name + ".weight", {out, in}, ends_branch);
     if (bias) Constant(name + ".bias", out, 0);
   }
@@ -84,8 +87,10 @@ std::vector<ParameterSpec> ConnectorLayout(const MllmConfig& config) {
   const std::string prefix = kConnectorPrefix;
   const int64_t width = config.text.hidden_size;
   Layout layout(config.initializer, config.text.initializer_range, config.text.num_hidden_layers);
-  layout.Linear(prefix + "linear_1", width, config.vision.hidden_size, connector.multimodal_projector_bias);
-  if (connector.projector_type == "mlp") layout.Linear(prefix + "linear_2", width, width, connector.multimodal_projector_bias);
+  layout.Linear(prefix + "linear_1", width, config.vision.hidden_size,
+                connector.multimodal_projector_bias);
+  if (connector.projector_type == "mlp")
+    layout.Linear(prefix + "linear_2", width, width, connector.multimodal_projector_bias);
   return layout.Take();
 }
 
@@ -94,21 +99,27 @@ std::vector<ParameterSpec> DecoderLayout(const MllmConfig& config) {
   const std::string prefix = kDecoderPrefix;
   const int64_t width = text.hidden_size;
   Layout layout(config.initializer, text.initializer_range, text.num_hidden_layers);
-  layout.Normal(prefix + "embed_tokens.weight", {text.vocab_size, width}, config.initializer.embedding_std);
+  layout.Normal(prefix + "embed_tokens.weight", {text.vocab_size, width},
+                config.initializer.embedding_std);
   for (int64_t i = 0; i < text.num_hidden_layers; ++i) {
     const std::string layer = absl::StrCat(prefix, "layers.", i, ".");
     layout.Constant(layer + "input_layernorm.weight", width, 1);
     layout.Constant(layer + "post_attention_layernorm.weight", width, 1);
-    layout.Linear(layer + "self_attn.q_proj", text.num_attention_heads * text.head_dim, width, false);
-    layout.Linear(layer + "self_attn.k_proj", text.num_key_value_heads * text.head_dim, width, false);
-    layout.Linear(layer + "self_attn.v_proj", text.num_key_value_heads * text.head_dim, width, false);
-    layout.Linear(layer + "self_attn.o_proj", width, text.num_attention_heads * text.head_dim, false, true);
+    layout.Linear(layer + "self_attn.q_proj", text.num_attention_heads * text.head_dim, width,
+                  false);
+    layout.Linear(layer + "self_attn.k_proj", text.num_key_value_heads * text.head_dim, width,
+                  false);
+    layout.Linear(layer + "self_attn.v_proj", text.num_key_value_heads * text.head_dim, width,
+                  false);
+    layout.Linear(layer + "self_attn.o_proj", width, text.num_attention_heads * text.head_dim,
+                  false, true);
     layout.Linear(layer + "mlp.gate_proj", text.intermediate_size, width, false);
     layout.Linear(layer + "mlp.up_proj", text.intermediate_size, width, false);
     layout.Linear(layer + "mlp.down_proj", width, text.intermediate_size, false, true);
   }
   layout.Constant(prefix + "norm.weight", width, 1);
-  if (!text.tie_word_embeddings) layout.Normal(kHeadName, {text.vocab_size, width}, config.initializer.head_std);
+  if (!text.tie_word_embeddings)
+    layout.Normal(kHeadName, {text.vocab_size, width}, config.initializer.head_std);
   return layout.Take();
 }
 
@@ -123,9 +134,11 @@ int64_t ParameterSpec::NumElements() const {
 std::vector<ParameterSpec> ParameterLayout(const MllmConfig& config) {
   std::vector<ParameterSpec> specs = VisionLayout(config);
   for (std::vector<ParameterSpec> part : {ConnectorLayout(config), DecoderLayout(config)}) {
-    specs.insert(specs.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+    specs.insert(specs.end(), std::make_move_iterator(part.begin()),
+                 std::make_move_iterator(part.end()));
   }
-  std::sort(specs.begin(), specs.end(), [](const ParameterSpec& a, const ParameterSpec& b) { return a.name < b.name; });
+  std::sort(specs.begin(), specs.end(),
+            [](const ParameterSpec& a, const ParameterSpec& b) { return a.name < b.name; });
   return specs;
 }
 

@@ -30,13 +30,15 @@ at::Tensor FillByName(const std::string& name, const std::vector<int64_t>& shape
   const double mean = absl::EndsWith(name, ".weight") && absl::StrContains(name, "norm") ? 1 : 0;
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(at::kFloat));
   float* values = tensor.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < tensor.numel(); ++i) values[i] = static_cast<float>(mean + 0.3 * Splitmix(seed, i));
+  for (int64_t i = 0; i < tensor.numel(); ++i)
+    values[i] = static_cast<float>(mean + 0.3 * Splitmix(seed, i));
   return tensor;
 }
 
 NamedTensors ParametersByName(const MllmConfig& config) {
   NamedTensors parameters;
-  for (const ParameterSpec& spec : ParameterLayout(config)) parameters.emplace(spec.name, FillByName(spec.name, spec.shape));
+  for (const ParameterSpec& spec : ParameterLayout(config))
+    parameters.emplace(spec.name, FillByName(spec.name, spec.shape));
   return parameters;
 }
 
@@ -47,14 +49,17 @@ MllmConfig GroupedTinyConfig() {
 }
 
 Mllm ModelByName(const MllmConfig& config) {
-  absl::StatusOr<Mllm> model = Mllm::FromParameters(config, ParametersByName(config), "weights by name");
+  absl::StatusOr<Mllm> model =
+      Mllm::FromParameters(config, ParametersByName(config), "weights by name");
   ALIDADE_CHECK(model.ok());
   return *std::move(model);
 }
 
 at::Tensor PixelsByName(const MllmConfig& config, int64_t rows, const std::string& seed) {
   const VisionConfig& vision = config.vision;
-  return FillByName(absl::StrCat("pixels", seed), {rows, vision.num_channels, vision.image_size, vision.image_size}) / 0.3;
+  return FillByName(absl::StrCat("pixels", seed),
+                    {rows, vision.num_channels, vision.image_size, vision.image_size}) /
+         0.3;
 }
 
 PaddedIds PadRight(const std::vector<std::vector<int64_t>>& rows, int64_t pad_token_id) {
@@ -67,7 +72,8 @@ PaddedIds PadRight(const std::vector<std::vector<int64_t>>& rows, int64_t pad_to
     lengths.push_back(static_cast<int64_t>(row.size()));
   }
   const at::TensorOptions options = at::TensorOptions().dtype(at::kLong);
-  return {at::tensor(ids, options).view({static_cast<int64_t>(rows.size()), -1}), at::tensor(lengths, options)};
+  return {at::tensor(ids, options).view({static_cast<int64_t>(rows.size()), -1}),
+          at::tensor(lengths, options)};
 }
 
 }  // namespace alidade::models

@@ -1,4 +1,5 @@
-// Small models for tests: weights that follow from their names, so that no test needs a file of them.
+// Small models for tests: weights that follow from their names, so that no test needs a file of
+// them.
 #ifndef ALIDADE_COMMON_MODELS_TESTING_MODEL_H_
 #define ALIDADE_COMMON_MODELS_TESTING_MODEL_H_
 
@@ -13,7 +14,8 @@
 
 namespace alidade::models {
 
-// As golden/generate_llava_golden.py: 0.3 u with u in [-1, 1) from splitmix64 seeded by the name, 1 + 0.3 u for norms.
+// As golden/generate_llava_golden.py: 0.3 u with u in [-1, 1) from splitmix64 seeded by the name, 1
+// + 0.3 u for norms.
 at::Tensor FillByName(const std::string& name, const std::vector<int64_t>& shape);
 
 // All parameters of a config, filled by name.

@@ -30,9 +30,10 @@ struct DtypePair {
 };
 
 constexpr DtypePair kDtypes[] = {
-    {SafetensorsDtype::kF64, at::kDouble}, {SafetensorsDtype::kF32, at::kFloat}, {SafetensorsDtype::kBF16, at::kBFloat16},
-    {SafetensorsDtype::kF16, at::kHalf},   {SafetensorsDtype::kI64, at::kLong},  {SafetensorsDtype::kI32, at::kInt},
-    {SafetensorsDtype::kU8, at::kByte},    {SafetensorsDtype::kBool, at::kBool},
+    {SafetensorsDtype::kF64, at::kDouble},    {SafetensorsDtype::kF32, at::kFloat},
+    {SafetensorsDtype::kBF16, at::kBFloat16}, {SafetensorsDtype::kF16, at::kHalf},
+    {SafetensorsDtype::kI64, at::kLong},      {SafetensorsDtype::kI32, at::kInt},
+    {SafetensorsDtype::kU8, at::kByte},       {SafetensorsDtype::kBool, at::kBool},
 };
 
 at::ScalarType TorchDtype(SafetensorsDtype dtype) {
@@ -46,27 +47,33 @@ absl::StatusOr<SafetensorsDtype> FileDtype(at::ScalarType dtype) {
   for (const DtypePair& pair : kDtypes) {
     if (pair.torch == dtype) return pair.file;
   }
-  return absl::InvalidArgumentError(absl::StrCat("expected a dtype of the safetensors format, got ", c10::toString(dtype)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected a dtype of the safetensors format, got ", c10::toString(dtype)));
 }
 
 }  // namespace
 
-absl::Status CheckFinite(const at::Tensor& tensor, const std::string& name, const std::string& where) {
+absl::Status CheckFinite(const at::Tensor& tensor, const std::string& name,
+                         const std::string& where) {
   if (!tensor.is_floating_point() || tensor.numel() == 0) return absl::OkStatus();
   const at::Tensor finite = at::isfinite(tensor);
   if (finite.all().item<bool>()) return absl::OkStatus();
   const int64_t at = finite.reshape({-1}).logical_not().to(at::kByte).argmax().item<int64_t>();
   const double value = tensor.reshape({-1})[at].item<double>();
-  return absl::DataLossError(absl::StrCat(where, ": tensor '", name, "': expected finite values, got ", value,
-                                          " at element ", at, " of ", tensor.numel()));
+  return absl::DataLossError(absl::StrCat(where, ": tensor '", name,
+                                          "': expected finite values, got ", value, " at element ",
+                                          at, " of ", tensor.numel()));
 }
 
-absl::StatusOr<NamedTensors> LoadNamedTensors(const std::string& path, SafetensorsMetadata* metadata) {
-  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path));
+absl::StatusOr<NamedTensors> LoadNamedTensors(const std::string& path,
+                                              SafetensorsMetadata* metadata) {
+  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file,
+                           SafetensorsFile::Open(path));
   NamedTensors tensors;
   ALIDADE_RETURN_IF_ERROR(FenceTorch(absl::StrCat("loading ", path), [&]() -> absl::Status {
     for (const auto& [name, view] : file->tensors()) {
-      const at::Tensor tensor = at::empty(view.shape, at::TensorOptions().dtype(TorchDtype(view.dtype)));
+      const at::Tensor tensor =
+          at::empty(view.shape, at::TensorOptions().dtype(TorchDtype(view.dtype)));
       if (!view.bytes.empty()) std::memcpy(tensor.data_ptr(), view.bytes.data(), view.bytes.size());
       ALIDADE_RETURN_IF_ERROR(CheckFinite(tensor, name, path));
       tensors.emplace(name, tensor);
@@ -93,8 +100,9 @@ absl::StatusOr<NamedTensors> LoadFolderTensors(const std::string& folder, std::s
   NamedTensors tensors;
   for (const auto& member : files->items()) {
     if (!member.value().is_string()) {
-      return absl::DataLossError(absl::StrCat(document.Where(absl::StrCat("weight_map.", member.key())),
-                                              ": expected the name of a file, got ", JsonForMessage(member.value())));
+      return absl::DataLossError(
+          absl::StrCat(document.Where(absl::StrCat("weight_map.", member.key())),
+                       ": expected the name of a file, got ", JsonForMessage(member.value())));
     }
     file_of[member.key()] = member.value().get<std::string>();
   }
@@ -106,29 +114,34 @@ absl::StatusOr<NamedTensors> LoadFolderTensors(const std::string& folder, std::s
       const auto file = file_of.find(tensor);
       if (file == file_of.end() || file->second != name) {
         return absl::DataLossError(absl::StrCat(index, ": tensor '", tensor, "': expected in ",
-                                                file == file_of.end() ? "no file" : file->second, ", got ", name));
+                                                file == file_of.end() ? "no file" : file->second,
+                                                ", got ", name));
       }
       tensors.emplace(tensor, std::move(value));
     }
   }
   for (const auto& [tensor, file] : file_of) {
     if (!tensors.contains(tensor)) {
-      return absl::DataLossError(absl::StrCat(index, ": tensor '", tensor, "': expected in ", file, ", got no such tensor"));
+      return absl::DataLossError(absl::StrCat(index, ": tensor '", tensor, "': expected in ", file,
+                                              ", got no such tensor"));
     }
   }
   return tensors;
 }
 
-absl::Status SaveNamedTensors(const NamedTensors& tensors, const std::string& path, const SafetensorsMetadata& metadata) {
+absl::Status SaveNamedTensors(const NamedTensors& tensors, const std::string& path,
+                              const SafetensorsMetadata& metadata) {
   return FenceTorch(absl::StrCat("saving ", path), [&]() -> absl::Status {
     std::vector<at::Tensor> owners;  // of the bytes that the views point to
     std::map<std::string, TensorView> views;
     for (const auto& [name, tensor] : tensors) {
-      if (!tensor.defined()) return absl::InvalidArgumentError(absl::StrCat(path, ": tensor '", name, "' is undefined"));
+      if (!tensor.defined())
+        return absl::InvalidArgumentError(absl::StrCat(path, ": tensor '", name, "' is undefined"));
       owners.push_back(tensor.detach().to(at::kCPU).contiguous());
       const at::Tensor& owner = owners.back();
       TensorView& view = views[name];
-      ALIDADE_ASSIGN_OR_RETURN(view.dtype, FileDtype(owner.scalar_type()), path, ": tensor '", name, "'");
+      ALIDADE_ASSIGN_OR_RETURN(view.dtype, FileDtype(owner.scalar_type()), path, ": tensor '", name,
+                               "'");
       view.shape = owner.sizes().vec();
       view.bytes = absl::string_view(static_cast<const char*>(owner.data_ptr()), owner.nbytes());
     }

@@ -53,7 +53,8 @@ TEST_F(WeightsTest, ASavedModelLoadsWithTheSameBits) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Mllm loaded, Mllm::Load(folder_));
   EXPECT_EQ(loaded.config(), config_);
   ASSERT_EQ(loaded.parameters().size(), model.parameters().size());
-  for (const auto& [name, tensor] : model.parameters()) EXPECT_TRUE(at::equal(loaded.parameters().at(name), tensor)) << name;
+  for (const auto& [name, tensor] : model.parameters())
+    EXPECT_TRUE(at::equal(loaded.parameters().at(name), tensor)) << name;
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(weights_));
   ALIDADE_ASSERT_OK(loaded.Save(folder_));
   EXPECT_THAT(ReadFile(weights_), IsOkAndHolds(bytes));
@@ -82,13 +83,15 @@ TEST_F(WeightsTest, NamedTensorsKeepDtypesShapesAndMetadata) {
   }
   EXPECT_EQ(metadata.at("epoch"), "3");
   EXPECT_THAT(SaveNamedTensors({{"c", at::zeros({1}, options.dtype(at::kComplexFloat))}}, weights_),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor 'c': expected a dtype of the safetensors format")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("tensor 'c': expected a dtype of the safetensors format")));
 }
 
 TEST_F(WeightsTest, HalfPrecisionNewNamesAndOldBuffersAreRead) {
   NamedTensors renamed;
   for (const auto& [name, tensor] : tensors_) {
-    renamed.emplace(absl::StrReplaceAll(name, {{"vision_tower.vision_model.", "vision_tower."}}), tensor.to(at::kBFloat16));
+    renamed.emplace(absl::StrReplaceAll(name, {{"vision_tower.vision_model.", "vision_tower."}}),
+                    tensor.to(at::kBFloat16));
   }
   renamed.emplace("vision_tower.vision_model.embeddings.position_ids", at::arange(9));
   ALIDADE_ASSERT_OK(SaveNamedTensors(renamed, weights_));
@@ -104,9 +107,11 @@ TEST_F(WeightsTest, SeveralFilesWithAnIndex) {
   for (const auto& [name, tensor] : tensors_) {
     const bool in_first = first.size() < 10;
     (in_first ? first : second).emplace(name, tensor);
-    absl::StrAppend(&map, map.empty() ? "" : ",\n", "    \"", name, "\": \"", in_first ? "a" : "b", ".safetensors\"");
+    absl::StrAppend(&map, map.empty() ? "" : ",\n", "    \"", name, "\": \"", in_first ? "a" : "b",
+                    ".safetensors\"");
   }
-  const std::string index = absl::StrCat("{\n  \"metadata\": {},\n  \"weight_map\": {\n", map, "}}");
+  const std::string index =
+      absl::StrCat("{\n  \"metadata\": {},\n  \"weight_map\": {\n", map, "}}");
   const std::string index_path = JoinPath(folder_, "model.safetensors.index.json");
   ALIDADE_ASSERT_OK(SaveNamedTensors(first, JoinPath(folder_, "a.safetensors")));
   ALIDADE_ASSERT_OK(SaveNamedTensors(second, JoinPath(folder_, "b.safetensors")));
@@ -115,42 +120,61 @@ TEST_F(WeightsTest, SeveralFilesWithAnIndex) {
   EXPECT_TRUE(at::equal(model.parameters().at(kQuery), tensors_.at(kQuery)));
 
   const std::string moved = first.begin()->first;
-  const auto entry = [&](const char* file) { return absl::StrCat("\"", moved, "\": \"", file, ".safetensors\""); };
+  const auto entry = [&](const char* file) {
+    return absl::StrCat("\"", moved, "\": \"", file, ".safetensors\"");
+  };
   ALIDADE_ASSERT_OK(WriteFile(index_path, absl::StrReplaceAll(index, {{entry("a"), entry("b")}})));
+  EXPECT_THAT(Mllm::Load(folder_),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       HasSubstr(absl::StrCat("tensor '", moved,
+                                              "': expected in b.safetensors, got a.safetensors"))));
+  ALIDADE_ASSERT_OK(WriteFile(
+      index_path, absl::StrReplaceAll(index, {{entry("a"), "\"x\": \"a.safetensors\""}})));
   EXPECT_THAT(Mllm::Load(folder_), StatusIs(absl::StatusCode::kDataLoss,
-                                            HasSubstr(absl::StrCat("tensor '", moved, "': expected in b.safetensors, got a.safetensors"))));
-  ALIDADE_ASSERT_OK(WriteFile(index_path, absl::StrReplaceAll(index, {{entry("a"), "\"x\": \"a.safetensors\""}})));
-  EXPECT_THAT(Mllm::Load(folder_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("expected in no file, got a.safetensors")));
+                                            HasSubstr("expected in no file, got a.safetensors")));
 }
 
 TEST_F(WeightsTest, MissingUnexpectedAndMisshapenTensors) {
   NamedTensors missing = tensors_;
   missing.erase(kQuery);
-  EXPECT_THAT(ErrorOf(missing), HasSubstr(absl::StrCat("tensor '", kQuery, "': expected shape [64, 64], got no such tensor")));
+  EXPECT_THAT(ErrorOf(missing),
+              HasSubstr(absl::StrCat("tensor '", kQuery,
+                                     "': expected shape [64, 64], got no such tensor")));
   NamedTensors unexpected = tensors_;
   unexpected.emplace("language_model.model.layers.3.self_attn.q_proj.weight", at::zeros({64, 64}));
-  EXPECT_THAT(ErrorOf(unexpected), AllOf(HasSubstr("unexpected tensor 'language_model.model.layers.3.self_attn.q_proj.weight'"),
-                                         HasSubstr("the nearest expected is 'language_model.model.layers.0.self_attn.q_proj.weight'")));
+  EXPECT_THAT(
+      ErrorOf(unexpected),
+      AllOf(
+          HasSubstr("unexpected tensor 'language_model.model.layers.3.self_attn.q_proj.weight'"),
+          HasSubstr(
+              "the nearest expected is 'language_model.model.layers.0.self_attn.q_proj.weight'")));
   NamedTensors shape = tensors_;
   shape[kQuery] = at::zeros({64, 32});
-  EXPECT_THAT(ErrorOf(shape), HasSubstr(absl::StrCat("tensor '", kQuery, "': expected shape [64, 64] from config.json, got [64, 32]")));
+  EXPECT_THAT(ErrorOf(shape),
+              HasSubstr(absl::StrCat("tensor '", kQuery,
+                                     "': expected shape [64, 64] from config.json, got [64, 32]")));
 }
 
 TEST_F(WeightsTest, WrongDtypes) {
   for (const at::ScalarType dtype : {at::kLong, at::kDouble, at::kByte}) {
     NamedTensors wrong = tensors_;
     wrong[kQuery] = at::zeros({64, 64}, at::TensorOptions().dtype(dtype));
-    EXPECT_THAT(ErrorOf(wrong), HasSubstr(absl::StrCat("tensor '", kQuery, "': expected dtype F32, F16 or BF16, got ", c10::toString(dtype))));
+    EXPECT_THAT(ErrorOf(wrong), HasSubstr(absl::StrCat("tensor '", kQuery,
+                                                       "': expected dtype F32, F16 or BF16, got ",
+                                                       c10::toString(dtype))));
   }
 }
 
 TEST_F(WeightsTest, NanAndInfiniteWeights) {
-  for (const double value : {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
+  for (const double value :
+       {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
     NamedTensors wrong = tensors_;
     wrong[kQuery] = tensors_.at(kQuery).clone();
     wrong[kQuery][2].fill_(value);
-    EXPECT_THAT(ErrorOf(wrong), AllOf(HasSubstr(absl::StrCat("tensor '", kQuery, "': expected finite values, got ")),
-                                      HasSubstr("at element 128 of 4096")));
+    EXPECT_THAT(
+        ErrorOf(wrong),
+        AllOf(HasSubstr(absl::StrCat("tensor '", kQuery, "': expected finite values, got ")),
+              HasSubstr("at element 128 of 4096")));
   }
   const auto model = Mllm::FromParameters(config_, {{"x", at::zeros({1})}}, "memory");
   EXPECT_THAT(model, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("memory: tensor '")));
@@ -161,11 +185,15 @@ TEST_F(WeightsTest, DamagedAndAbsentFiles) {
   ALIDADE_ASSERT_OK(SaveNamedTensors(tensors_, weights_));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(weights_));
   ALIDADE_ASSERT_OK(WriteFile(weights_, bytes.substr(0, bytes.size() - 5)));
-  EXPECT_THAT(Mllm::Load(folder_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is the file cut short?")));
+  EXPECT_THAT(Mllm::Load(folder_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("is the file cut short?")));
   ALIDADE_ASSERT_OK(WriteFile(weights_, bytes.substr(0, 100)));
-  EXPECT_THAT(Mllm::Load(folder_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("header: expected a length <= 92")));
+  EXPECT_THAT(Mllm::Load(folder_),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("header: expected a length <= 92")));
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(folder_, "config.json"), "{\"model_type\": \"llava\"}"));
-  EXPECT_THAT(Mllm::Load(folder_), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("config.json: vision_config: expected an object")));
+  EXPECT_THAT(Mllm::Load(folder_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("config.json: vision_config: expected an object")));
 }
 
 }  // namespace

@@ -19,12 +19,16 @@ namespace {
 constexpr double kTerminalInterval = 0.1, kLogInterval = 10;
 
 Progress::Output StandardError() {
-  return {::isatty(STDERR_FILENO) != 0,
-          [](absl::string_view text) {
-            std::fwrite(text.data(), 1, text.size(), stderr);
-            std::fflush(stderr);
-          },
-          [] { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }};
+  return {
+      ::isatty(STDERR_FILENO) != 0,
+      [](absl::string_view text) {
+        std::fwrite(text.data(), 1, text.size(), stderr);
+        std::fflush(stderr);
+      },
+      [] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+            .count();
+      }};
 }
 
 }  // namespace
@@ -74,13 +78,16 @@ void Progress::Print(const Values& values, double now, bool last) {
   if (here > 0 && elapsed > 0) {
     const double rate = static_cast<double>(here) / elapsed;
     absl::StrAppend(&line, absl::StrFormat("  %.3g/s", rate));
-    for (const auto& [name, value] : values) absl::StrAppend(&line, absl::StrFormat("  %s %.4g", name, value));
+    for (const auto& [name, value] : values)
+      absl::StrAppend(&line, absl::StrFormat("  %s %.4g", name, value));
     if (!last) {
-      absl::StrAppend(&line, "  ", FormatSeconds(static_cast<double>(total_ - done_) / rate), " left");
+      absl::StrAppend(&line, "  ", FormatSeconds(static_cast<double>(total_ - done_) / rate),
+                      " left");
     }
   }
   if (last) absl::StrAppend(&line, "  in ", FormatSeconds(elapsed));
-  output_.write(output_.terminal ? absl::StrCat("\r\x1b[K", line, last ? "\n" : "") : absl::StrCat(line, "\n"));
+  output_.write(output_.terminal ? absl::StrCat("\r\x1b[K", line, last ? "\n" : "")
+                                 : absl::StrCat(line, "\n"));
 }
 
 }  // namespace alidade

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_COMMON_PROGRESS_PROGRESS_H_
 #define ALIDADE_COMMON_PROGRESS_PROGRESS_H_
 
-// One line that says how far long work is: done/total, rate, values such as the loss, time left. On a terminal the line is
-// drawn over itself; elsewhere a plain line is printed at a few moments, so that logs stay readable.
+// One line that says how far long work is: done/total, rate, values such as the loss, time left. On
+// a terminal the line is drawn over itself; elsewhere a plain line is printed at a few moments, so
+// that logs stay readable.
 //
 //   Progress progress("sft", 2250, "step");
 //   for (...) progress.Update(step, {{"loss", loss}});
@@ -34,8 +35,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` units are finished in all; work resumed at `done` > 0 gives its first Update before it starts, so that the rate
-  // counts this process's work only.
+  // `done` units are finished in all; work resumed at `done` > 0 gives its first Update before it
+  // starts, so that the rate counts this process's work only.
   void Update(int64_t done, const Values& values = {});
   // Prints the last state and ends the line. Later calls do nothing.
   void Finish();

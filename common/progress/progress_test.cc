@@ -12,7 +12,8 @@ struct Recorder {
   double now = 100;
   std::string text;
   Progress::Output Output(bool terminal) {
-    return {terminal, [this](absl::string_view more) { absl::StrAppend(&text, more); }, [this] { return now; }};
+    return {terminal, [this](absl::string_view more) { absl::StrAppend(&text, more); },
+            [this] { return now; }};
   }
 };
 

@@ -35,13 +35,15 @@ void Sha256::Update(absl::string_view bytes) {
 std::array<uint8_t, 32> Sha256::Bytes() {
   std::array<uint8_t, 32> digest;
   unsigned int size = 0;
-  ALIDADE_CHECK(EVP_DigestFinal_ex(context_->evp, digest.data(), &size) == 1 && size == digest.size());
+  ALIDADE_CHECK(EVP_DigestFinal_ex(context_->evp, digest.data(), &size) == 1 &&
+                size == digest.size());
   return digest;
 }
 
 std::string Sha256::Hex() {
   const std::array<uint8_t, 32> digest = Bytes();
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
 std::string Sha256Hex(absl::string_view bytes) {
@@ -59,21 +61,25 @@ absl::StatusOr<std::string> FolderDigest(const std::string& folder) {
   namespace fs = std::filesystem;
   std::vector<std::string> files;
   std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.front() == '.') {
       if (it->is_directory(error)) it.disable_recursion_pending();
       continue;
     }
-    if (it->is_regular_file(error)) files.push_back(fs::relative(it->path(), folder, error).string());
+    if (it->is_regular_file(error))
+      files.push_back(fs::relative(it->path(), folder, error).string());
   }
-  if (error) return absl::UnknownError(absl::StrCat(folder, ": cannot list the folder: ", error.message()));
+  if (error)
+    return absl::UnknownError(absl::StrCat(folder, ": cannot list the folder: ", error.message()));
   std::sort(files.begin(), files.end());
   Sha256 digest;
   for (const std::string& file : files) {
     ALIDADE_ASSIGN_OR_RETURN(const std::string file_digest, FileDigest(JoinPath(folder, file)));
     // Neither a path nor a hexadecimal digest holds a zero byte: no two folders give the same text.
-    digest.Update(absl::StrCat(file, absl::string_view("\0", 1), file_digest, absl::string_view("\0", 1)));
+    digest.Update(
+        absl::StrCat(file, absl::string_view("\0", 1), file_digest, absl::string_view("\0", 1)));
   }
   return digest.Hex();
 }

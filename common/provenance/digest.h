@@ -1,7 +1,8 @@
 #ifndef ALIDADE_COMMON_PROVENANCE_DIGEST_H_
 #define ALIDADE_COMMON_PROVENANCE_DIGEST_H_
 
-// SHA-256 of bytes, of files and of whole folders: what a content-addressed stage, a dataset card and a manifest state.
+// SHA-256 of bytes, of files and of whole folders: what a content-addressed stage, a dataset card
+// and a manifest state.
 
 #include <array>
 #include <cstdint>
@@ -35,8 +36,8 @@ class Sha256 {
 
 absl::StatusOr<std::string> FileDigest(const std::string& path);
 
-// Over the sorted relative paths of all files below `folder` and their bytes. Names that start with '.' do not count: locks
-// and files that are being written.
+// Over the sorted relative paths of all files below `folder` and their bytes. Names that start with
+// '.' do not count: locks and files that are being written.
 absl::StatusOr<std::string> FolderDigest(const std::string& folder);
 
 }  // namespace alidade

@@ -18,10 +18,12 @@
 namespace alidade {
 namespace {
 
-// What `git -C folder arguments` prints, without the last line break; empty when git or the checkout is absent.
+// What `git -C folder arguments` prints, without the last line break; empty when git or the
+// checkout is absent.
 std::string Git(const std::string& folder, absl::string_view arguments) {
   const std::string quoted = absl::StrCat("'", absl::StrReplaceAll(folder, {{"'", "'\\''"}}), "'");
-  FILE* pipe = ::popen(absl::StrCat("git -C ", quoted, " ", arguments, " 2>/dev/null").c_str(), "r");
+  FILE* pipe =
+      ::popen(absl::StrCat("git -C ", quoted, " ", arguments, " 2>/dev/null").c_str(), "r");
   if (pipe == nullptr) return "";
   std::string output;
   char buffer[4096];
@@ -53,8 +55,8 @@ Hardware ReadHardware() {
   }
   cpu_set_t set;
   hardware.num_processors = ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-  hardware.memory_gib =
-      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGE_SIZE)) / (1 << 30);
+  hardware.memory_gib = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) *
+                        static_cast<double>(::sysconf(_SC_PAGE_SIZE)) / (1 << 30);
 #if defined(__x86_64__)
   hardware.avx2 = __builtin_cpu_supports("avx2");
   hardware.avx512 = __builtin_cpu_supports("avx512f");
@@ -62,7 +64,9 @@ Hardware ReadHardware() {
   return hardware;
 }
 
-std::string UtcNow() { return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone()); }
+std::string UtcNow() {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone());
+}
 
 std::string BuildDescription() {
 #ifdef NDEBUG
@@ -70,7 +74,8 @@ std::string BuildDescription() {
 #else
   const char* mode = "debug";
 #endif
-  return absl::StrCat("clang ", __clang_version__, "; libstdc++ ", _GLIBCXX_RELEASE, "; C++", __cplusplus, "; ", mode);
+  return absl::StrCat("clang ", __clang_version__, "; libstdc++ ", _GLIBCXX_RELEASE, "; C++",
+                      __cplusplus, "; ", mode);
 }
 
 }  // namespace alidade

@@ -27,7 +27,8 @@ Hardware ReadHardware();
 // UTC, "2025-11-30T12:34:56Z".
 std::string UtcNow();
 
-// libtorch, compiler and protobuf are linked at fixed versions; this is the C++ compiler and standard library of the build.
+// libtorch, compiler and protobuf are linked at fixed versions; this is the C++ compiler and
+// standard library of the build.
 std::string BuildDescription();
 
 }  // namespace alidade

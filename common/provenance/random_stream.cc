@@ -82,15 +82,16 @@ size_t RandomStream::Categorical(const std::vector<double>& weights) {
 }
 
 std::string RandomStream::SerializeState() const {
-  return absl::StrFormat("%016x %016x %016x %016x %d %016x", state_[0], state_[1], state_[2], state_[3], has_spare_,
-                         std::bit_cast<uint64_t>(spare_));
+  return absl::StrFormat("%016x %016x %016x %016x %d %016x", state_[0], state_[1], state_[2],
+                         state_[3], has_spare_, std::bit_cast<uint64_t>(spare_));
 }
 
 absl::Status RandomStream::RestoreState(absl::string_view state) {
   const std::vector<std::string> words = absl::StrSplit(state, ' ');
   const auto malformed = [&] {
-    return absl::DataLossError(
-        absl::StrCat("random stream: expected a state of six words as SerializeState writes it, got '", state, "'"));
+    return absl::DataLossError(absl::StrCat(
+        "random stream: expected a state of six words as SerializeState writes it, got '", state,
+        "'"));
   };
   if (words.size() != 6 || (words[4] != "0" && words[4] != "1")) return malformed();
   std::array<uint64_t, 4> numbers;

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_COMMON_PROVENANCE_RANDOM_STREAM_H_
 #define ALIDADE_COMMON_PROVENANCE_RANDOM_STREAM_H_
 
-// Random numbers from a seed and a name. Streams of different names are independent, so that adding one consumer does not
-// shift what the others draw; the same seed and name give the same numbers on every machine.
+// Random numbers from a seed and a name. Streams of different names are independent, so that adding
+// one consumer does not shift what the others draw; the same seed and name give the same numbers on
+// every machine.
 //
 //   RandomStream order(seed, absl::StrCat("data/epoch", epoch));
 //   order.Shuffle(indices);

@@ -43,11 +43,14 @@ std::string NearestName(absl::string_view name, const std::vector<std::string>& 
   return nearest;
 }
 
-absl::Status UnknownNameError(absl::string_view kind, absl::string_view name, const std::vector<std::string>& known) {
+absl::Status UnknownNameError(absl::string_view kind, absl::string_view name,
+                              const std::vector<std::string>& known) {
   const std::string nearest = NearestName(name, known);
   return absl::NotFoundError(
-      absl::StrCat("unknown ", kind, " '", name, "'", nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"),
-                   nearest.empty() ? "; known: " : " known: ", known.empty() ? "none" : absl::StrJoin(known, ", ")));
+      absl::StrCat("unknown ", kind, " '", name, "'",
+                   nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?"),
+                   nearest.empty() ? "; known: " : " known: ",
+                   known.empty() ? "none" : absl::StrJoin(known, ", ")));
 }
 
 }  // namespace alidade

@@ -3,9 +3,10 @@
 
 // A named collection whose members register themselves from always-linked libraries.
 //
-//   Registry<TaskFactory>& Tasks() { static auto* tasks = new Registry<TaskFactory>("benchmark"); return *tasks; }
-//   const bool registered = Tasks().Register("pope", &MakePope);
-//   ALIDADE_ASSIGN_OR_RETURN(const TaskFactory* factory, Tasks().Find("pop"));   // not found: ... nearest known: 'pope'
+//   Registry<TaskFactory>& Tasks() { static auto* tasks = new Registry<TaskFactory>("benchmark");
+//   return *tasks; } const bool registered = Tasks().Register("pope", &MakePope);
+//   ALIDADE_ASSIGN_OR_RETURN(const TaskFactory* factory, Tasks().Find("pop"));   // not found: ...
+//   nearest known: 'pope'
 
 #include <map>
 #include <string>
@@ -29,17 +30,20 @@ class Registry {
   // `kind` is the word errors use: "benchmark", "objective".
   explicit Registry(absl::string_view kind) : kind_(kind) {}
 
-  // Aborts when the name is taken: two definitions of one name are a programmer's mistake. Returns true, so that it can
-  // initialise a constant at namespace scope.
+  // Aborts when the name is taken: two definitions of one name are a programmer's mistake. Returns
+  // true, so that it can initialise a constant at namespace scope.
   bool Register(absl::string_view name, T value) {
     absl::MutexLock lock(&mutex_);
     const bool inserted = members_.emplace(std::string(name), std::move(value)).second;
-    if (!inserted) std::fprintf(stderr, "%s '%s' is registered twice\n", kind_.c_str(), std::string(name).c_str());
+    if (!inserted)
+      std::fprintf(stderr, "%s '%s' is registered twice\n", kind_.c_str(),
+                   std::string(name).c_str());
     ALIDADE_CHECK(inserted);
     return true;
   }
 
-  // The member, which lives as long as the registry; NotFound names the nearest known name and all names.
+  // The member, which lives as long as the registry; NotFound names the nearest known name and all
+  // names.
   absl::StatusOr<const T*> Find(absl::string_view name) const {
     absl::MutexLock lock(&mutex_);
     const auto found = members_.find(std::string(name));

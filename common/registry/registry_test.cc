@@ -24,11 +24,13 @@ TEST(RegistryTest, FindsByNameAndListsSorted) {
 
 TEST(RegistryTest, AnUnknownNameGetsASuggestion) {
   Registry<int> numbers("number");
-  EXPECT_THAT(numbers.Find("x"), StatusIs(absl::StatusCode::kNotFound, Eq("unknown number 'x'; known: none")));
+  EXPECT_THAT(numbers.Find("x"),
+              StatusIs(absl::StatusCode::kNotFound, Eq("unknown number 'x'; known: none")));
   numbers.Register("three", 3);
   numbers.Register("eleven", 11);
-  EXPECT_THAT(numbers.Find("tree"), StatusIs(absl::StatusCode::kNotFound,
-                                             Eq("unknown number 'tree'; did you mean 'three'? known: eleven, three")));
+  EXPECT_THAT(numbers.Find("tree"),
+              StatusIs(absl::StatusCode::kNotFound,
+                       Eq("unknown number 'tree'; did you mean 'three'? known: eleven, three")));
   EXPECT_THAT(numbers.Find("zzzz"), StatusIs(absl::StatusCode::kNotFound,
                                              Eq("unknown number 'zzzz'; known: eleven, three")));
 }

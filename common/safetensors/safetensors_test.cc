@@ -31,7 +31,8 @@ absl::string_view Bytes(const std::vector<T>& values) {
 // A file with any header, however wrong, and this many bytes of data.
 std::string FileWithHeader(const std::string& header, int64_t data_bytes) {
   const uint64_t length = header.size();
-  return absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), header, std::string(data_bytes, 'x'));
+  return absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), header,
+                      std::string(data_bytes, 'x'));
 }
 
 class SafetensorsTest : public ::testing::Test {
@@ -57,10 +58,14 @@ TEST_F(SafetensorsTest, RoundTripKeepsEveryDtypeShapeAndByte) {
   const std::vector<int32_t> i32 = {-1};
   const std::vector<uint8_t> u8 = {0, 255, 7};
   const std::map<std::string, TensorView> tensors = {
-      {"f64", {SafetensorsDtype::kF64, {2}, Bytes(f64)}},   {"f32", {SafetensorsDtype::kF32, {2, 3}, Bytes(f32)}},
-      {"f16", {SafetensorsDtype::kF16, {3}, Bytes(half)}},  {"bf16", {SafetensorsDtype::kBF16, {3, 1}, Bytes(half)}},
-      {"i64", {SafetensorsDtype::kI64, {2}, Bytes(i64)}},   {"i32", {SafetensorsDtype::kI32, {}, Bytes(i32)}},
-      {"u8", {SafetensorsDtype::kU8, {3}, Bytes(u8)}},      {"bool", {SafetensorsDtype::kBool, {1}, Bytes(u8).substr(0, 1)}},
+      {"f64", {SafetensorsDtype::kF64, {2}, Bytes(f64)}},
+      {"f32", {SafetensorsDtype::kF32, {2, 3}, Bytes(f32)}},
+      {"f16", {SafetensorsDtype::kF16, {3}, Bytes(half)}},
+      {"bf16", {SafetensorsDtype::kBF16, {3, 1}, Bytes(half)}},
+      {"i64", {SafetensorsDtype::kI64, {2}, Bytes(i64)}},
+      {"i32", {SafetensorsDtype::kI32, {}, Bytes(i32)}},
+      {"u8", {SafetensorsDtype::kU8, {3}, Bytes(u8)}},
+      {"bool", {SafetensorsDtype::kBool, {1}, Bytes(u8).substr(0, 1)}},
       {"empty", {SafetensorsDtype::kF32, {0, 4}, ""}},
   };
   ALIDADE_ASSERT_OK(WriteSafetensors(path_, tensors, {{"format", "pt"}, {"step", "7"}}));
@@ -79,8 +84,9 @@ TEST_F(SafetensorsTest, RoundTripKeepsEveryDtypeShapeAndByte) {
 
 TEST_F(SafetensorsTest, TheSameTensorsGiveTheSameBytes) {
   const std::vector<float> values = {1, 2};
-  const std::map<std::string, TensorView> tensors = {{"b", {SafetensorsDtype::kF32, {1}, Bytes(values).substr(0, 4)}},
-                                                     {"a", {SafetensorsDtype::kF32, {1}, Bytes(values).substr(4)}}};
+  const std::map<std::string, TensorView> tensors = {
+      {"b", {SafetensorsDtype::kF32, {1}, Bytes(values).substr(0, 4)}},
+      {"a", {SafetensorsDtype::kF32, {1}, Bytes(values).substr(4)}}};
   ALIDADE_ASSERT_OK(WriteSafetensors(path_, tensors));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const std::string first, ReadFile(path_));
   ALIDADE_ASSERT_OK(WriteSafetensors(path_, tensors));
@@ -92,10 +98,12 @@ TEST_F(SafetensorsTest, TheSameTensorsGiveTheSameBytes) {
   EXPECT_EQ(first.size() % 8, 0);
 }
 
-// The bytes that the `safetensors` library 0.8 (Python) writes for {"x": int32 [[1, 2]]} with metadata {"k": "v"}.
+// The bytes that the `safetensors` library 0.8 (Python) writes for {"x": int32 [[1, 2]]} with
+// metadata {"k": "v"}.
 TEST_F(SafetensorsTest, ReadsAFileOfTheReferenceLibrary) {
   std::string bytes = FileWithHeader(
-      R"({"__metadata__":{"k":"v"},"x":{"dtype":"I32","shape":[1,2],"data_offsets":[0,8]}}       )", 0);
+      R"({"__metadata__":{"k":"v"},"x":{"dtype":"I32","shape":[1,2],"data_offsets":[0,8]}}       )",
+      0);
   bytes += std::string("\x01\0\0\0\x02\0\0\0", 8);
   ALIDADE_ASSERT_OK(WriteFile(path_, bytes));
   ALIDADE_ASSERT_OK_AND_ASSIGN(std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path_));
@@ -109,20 +117,26 @@ TEST_F(SafetensorsTest, ReadsAFileOfTheReferenceLibrary) {
 }
 
 TEST_F(SafetensorsTest, MissingFileAndMissingTensor) {
-  EXPECT_THAT(SafetensorsFile::Open(path_), StatusIs(absl::StatusCode::kNotFound, HasSubstr(path_)));
+  EXPECT_THAT(SafetensorsFile::Open(path_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(path_)));
   const std::vector<float> values = {1};
-  ALIDADE_ASSERT_OK(WriteSafetensors(path_, {{"q_proj.weight", {SafetensorsDtype::kF32, {1}, Bytes(values)}}}));
+  ALIDADE_ASSERT_OK(
+      WriteSafetensors(path_, {{"q_proj.weight", {SafetensorsDtype::kF32, {1}, Bytes(values)}}}));
   ALIDADE_ASSERT_OK_AND_ASSIGN(std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path_));
-  EXPECT_THAT(file->Find("q_prj.weight"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("the nearest is 'q_proj.weight'")));
+  EXPECT_THAT(file->Find("q_prj.weight"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("the nearest is 'q_proj.weight'")));
 }
 
 TEST_F(SafetensorsTest, HeaderLongerThanTheFile) {
   uint64_t length = 1000;
-  const std::string bytes = absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), "{}");
-  EXPECT_THAT(ErrorOf(bytes), HasSubstr("header: expected a length <= 2, what the file holds, got 1000"));
+  const std::string bytes =
+      absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), "{}");
+  EXPECT_THAT(ErrorOf(bytes),
+              HasSubstr("header: expected a length <= 2, what the file holds, got 1000"));
   length = ~uint64_t{0};
-  EXPECT_THAT(ErrorOf(absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), "{}")),
-              HasSubstr("got 18446744073709551615"));
+  EXPECT_THAT(
+      ErrorOf(absl::StrCat(absl::string_view(reinterpret_cast<const char*>(&length), 8), "{}")),
+      HasSubstr("got 18446744073709551615"));
   EXPECT_THAT(ErrorOf("abc"), HasSubstr("expected at least 8 bytes"));
 }
 
@@ -130,7 +144,8 @@ TEST_F(SafetensorsTest, MalformedHeader) {
   EXPECT_THAT(ErrorOf(FileWithHeader("{\"a\": ", 0)), HasSubstr("syntax error"));
   EXPECT_THAT(ErrorOf(FileWithHeader("[1]", 0)), HasSubstr("expected '{' as its first byte"));
   EXPECT_THAT(ErrorOf(FileWithHeader("", 4)), HasSubstr("an empty header"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a": 3})", 0)), HasSubstr("tensor 'a': expected an object, got 3"));
+  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a": 3})", 0)),
+              HasSubstr("tensor 'a': expected an object, got 3"));
   EXPECT_THAT(ErrorOf(FileWithHeader(R"({"__metadata__": {"k": 1}})", 0)),
               HasSubstr("__metadata__.k: expected a string, got 1"));
 }
@@ -142,34 +157,47 @@ TEST_F(SafetensorsTest, DuplicateNames) {
 }
 
 TEST_F(SafetensorsTest, WrongFieldsOfATensor) {
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4)),
-              AllOf(HasSubstr("tensor 'a': dtype: expected one of F64, F32"), HasSubstr("got \"F33\"")));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1]}})", 4)), HasSubstr("expected a field data_offsets"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4)),
-              HasSubstr("got 'x'"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4)),
-              HasSubstr("shape: expected an array of integers >= 0, got [-1]"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4)),
-              HasSubstr("0 <= begin <= end, got [4,0]"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4)),
+      AllOf(HasSubstr("tensor 'a': dtype: expected one of F64, F32"), HasSubstr("got \"F33\"")));
+  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1]}})", 4)),
+              HasSubstr("expected a field data_offsets"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}})", 4)),
+      HasSubstr("got 'x'"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4)),
+      HasSubstr("shape: expected an array of integers >= 0, got [-1]"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4)),
+      HasSubstr("0 <= begin <= end, got [4,0]"));
 }
 
 TEST_F(SafetensorsTest, SizesThatDoNotMatch) {
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,20]}})", 20)),
-              HasSubstr("tensor 'a': expected 24 bytes for dtype F32 and shape [2, 3], got 20"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0)),
-              HasSubstr("an addressable number of bytes"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 5)),
-              HasSubstr("expected an end <= 5"));
-  EXPECT_THAT(ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5)),
-              HasSubstr("expected 4 bytes of data"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,20]}})", 20)),
+      HasSubstr("tensor 'a': expected 24 bytes for dtype F32 and shape [2, 3], got 20"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(
+          R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", 0)),
+      HasSubstr("an addressable number of bytes"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 5)),
+      HasSubstr("expected an end <= 5"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 5)),
+      HasSubstr("expected 4 bytes of data"));
 }
 
 TEST_F(SafetensorsTest, OverlapsAndHoles) {
   const auto file = [](int64_t begin) {
-    return absl::StrCat(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[)",
-                        begin, ",", begin + 4, "]}}");
+    return absl::StrCat(
+        R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[)",
+        begin, ",", begin + 4, "]}}");
   };
-  EXPECT_THAT(ErrorOf(FileWithHeader(file(3), 8)), HasSubstr("tensor 'b': expected data from byte 4 on, got byte 3, which overlaps tensor 'a'"));
+  EXPECT_THAT(
+      ErrorOf(FileWithHeader(file(3), 8)),
+      HasSubstr("tensor 'b': expected data from byte 4 on, got byte 3, which overlaps tensor 'a'"));
   EXPECT_THAT(ErrorOf(FileWithHeader(file(6), 10)), HasSubstr("leaves a hole of 2 bytes"));
 }
 
@@ -182,10 +210,12 @@ TEST_F(SafetensorsTest, EveryTruncationIsAnError) {
 
 TEST_F(SafetensorsTest, TheWriterRefusesWhatItCouldNotRead) {
   const std::vector<float> values = {1};
-  EXPECT_THAT(WriteSafetensors(path_, {{"a", {SafetensorsDtype::kF32, {2}, Bytes(values)}}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor 'a': expected 8 bytes")));
-  EXPECT_THAT(WriteSafetensors(path_, {{"__metadata__", {SafetensorsDtype::kF32, {1}, Bytes(values)}}}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reserved")));
+  EXPECT_THAT(
+      WriteSafetensors(path_, {{"a", {SafetensorsDtype::kF32, {2}, Bytes(values)}}}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor 'a': expected 8 bytes")));
+  EXPECT_THAT(
+      WriteSafetensors(path_, {{"__metadata__", {SafetensorsDtype::kF32, {1}, Bytes(values)}}}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("reserved")));
   EXPECT_FALSE(PathExists(path_));
 }
 

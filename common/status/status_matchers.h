@@ -52,8 +52,9 @@ MATCHER_P(IsOkAndHolds, value_matcher, "is OK and holds a matching value") {
 #define ALIDADE_EXPECT_OK(expression) EXPECT_THAT((expression), ::alidade::IsOk())
 
 // Declares `target` from a StatusOr in a test, or fails the test.
-#define ALIDADE_ASSERT_OK_AND_ASSIGN(target, expression) \
-  ALIDADE_ASSERT_OK_AND_ASSIGN_IMPL_(ALIDADE_TEST_CONCAT_(alidade_test_value_, __LINE__), target, expression)
+#define ALIDADE_ASSERT_OK_AND_ASSIGN(target, expression)                                          \
+  ALIDADE_ASSERT_OK_AND_ASSIGN_IMPL_(ALIDADE_TEST_CONCAT_(alidade_test_value_, __LINE__), target, \
+                                     expression)
 #define ALIDADE_ASSERT_OK_AND_ASSIGN_IMPL_(holder, target, expression) \
   auto holder = (expression);                                          \
   ASSERT_THAT(holder, ::alidade::IsOk());                              \

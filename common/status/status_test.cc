@@ -13,7 +13,8 @@ namespace {
 using ::testing::Eq;
 
 absl::StatusOr<std::unique_ptr<int>> Half(int value) {
-  if (value % 2 != 0) return absl::InvalidArgumentError(absl::StrCat("expected an even number, got ", value));
+  if (value % 2 != 0)
+    return absl::InvalidArgumentError(absl::StrCat("expected an even number, got ", value));
   return std::make_unique<int>(value / 2);
 }
 
@@ -36,7 +37,8 @@ TEST(StatusTest, PassesValuesThrough) {
 TEST(StatusTest, AddsContextOnlyWhereGiven) {
   EXPECT_THAT(Quarter(7), StatusIs(absl::StatusCode::kInvalidArgument,
                                    Eq("first half of 7: expected an even number, got 7")));
-  EXPECT_THAT(Quarter(6), StatusIs(absl::StatusCode::kInvalidArgument, Eq("expected an even number, got 3")));
+  EXPECT_THAT(Quarter(6),
+              StatusIs(absl::StatusCode::kInvalidArgument, Eq("expected an even number, got 3")));
   EXPECT_THAT(CheckQuarter(6), StatusIs(absl::StatusCode::kInvalidArgument,
                                         Eq("while quartering: expected an even number, got 3")));
 }

@@ -15,7 +15,8 @@ namespace {
 
 // LibTorch appends a stack trace; a user needs the sentence.
 std::string FirstLine(absl::string_view text) {
-  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('\n', 1));
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits('\n', 1));
   return std::string(parts.first);
 }
 
@@ -26,7 +27,8 @@ absl::Status FenceTorch(absl::string_view what, absl::FunctionRef<absl::Status()
     return body();
   } catch (const c10::Error& error) {
     const std::string message = FirstLine(error.what_without_backtrace());
-    if (absl::StrContains(message, "can't allocate memory") || absl::StrContains(message, "not enough memory")) {
+    if (absl::StrContains(message, "can't allocate memory") ||
+        absl::StrContains(message, "not enough memory")) {
       return absl::ResourceExhaustedError(absl::StrCat(what, ": ", message));
     }
     return absl::InternalError(absl::StrCat(what, ": ", message));

@@ -1,7 +1,8 @@
 #ifndef ALIDADE_COMMON_TENSOR_FENCE_H_
 #define ALIDADE_COMMON_TENSOR_FENCE_H_
 
-// LibTorch throws; nothing else of ours does. This is the one place where its exceptions become statuses.
+// LibTorch throws; nothing else of ours does. This is the one place where its exceptions become
+// statuses.
 //
 //   return FenceTorch("training step", [&]() -> absl::Status { ... });
 
@@ -11,7 +12,8 @@
 
 namespace alidade {
 
-// What `body` returns, or Internal (ResourceExhausted for a failed allocation) with `what` and the exception's first line.
+// What `body` returns, or Internal (ResourceExhausted for a failed allocation) with `what` and the
+// exception's first line.
 absl::Status FenceTorch(absl::string_view what, absl::FunctionRef<absl::Status()> body);
 
 }  // namespace alidade

@@ -18,7 +18,8 @@ using ::testing::StartsWith;
 
 TEST(FenceTest, PassesStatusesThrough) {
   EXPECT_THAT(FenceTorch("step", [] { return absl::OkStatus(); }), IsOk());
-  EXPECT_THAT(FenceTorch("step", [] { return absl::NotFoundError("x"); }), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(FenceTorch("step", [] { return absl::NotFoundError("x"); }),
+              StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST(FenceTest, TurnsExceptionsIntoOneLine) {
@@ -26,8 +27,9 @@ TEST(FenceTest, TurnsExceptionsIntoOneLine) {
     at::mm(at::ones({2, 3}), at::ones({2, 3}));
     return absl::OkStatus();
   });
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInternal,
-                               AllOf(StartsWith("step: mat1 and mat2 shapes"), Not(HasSubstr("\n")))));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInternal,
+                       AllOf(StartsWith("step: mat1 and mat2 shapes"), Not(HasSubstr("\n")))));
   EXPECT_THAT(FenceTorch("step", []() -> absl::Status { throw std::bad_alloc(); }),
               StatusIs(absl::StatusCode::kResourceExhausted));
 }

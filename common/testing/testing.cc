@@ -29,7 +29,8 @@ double RelativeError(absl::Span<const double> a, absl::Span<const double> b, dou
     difference += (a[i] - b[i]) * (a[i] - b[i]);
     norm += b[i] * b[i];
   }
-  if (!std::isfinite(difference) || !std::isfinite(norm)) return std::numeric_limits<double>::infinity();
+  if (!std::isfinite(difference) || !std::isfinite(norm))
+    return std::numeric_limits<double>::infinity();
   return std::sqrt(difference) / std::max(std::sqrt(norm), floor);
 }
 
@@ -39,7 +40,8 @@ std::optional<std::string> SharedDataFolder() {
     const fs::path data = fs::path(named) / "data";
     if (fs::is_directory(data, error)) return data.string();
   }
-  // A test's files are links into the checkout: the WORKSPACE file's real place tells where that lies.
+  // A test's files are links into the checkout: the WORKSPACE file's real place tells where that
+  // lies.
   const fs::path marker = fs::canonical("WORKSPACE", error);
   if (error) return std::nullopt;
   const fs::path data = marker.parent_path().parent_path() / "shared" / "data";

@@ -17,7 +17,8 @@
 namespace alidade {
 namespace {
 
-absl::Status Append(const Tokenizer& tokenizer, absl::string_view text, bool scored, EncodedConversation* encoded) {
+absl::Status Append(const Tokenizer& tokenizer, absl::string_view text, bool scored,
+                    EncodedConversation* encoded) {
   if (text.empty()) return absl::OkStatus();
   ALIDADE_ASSIGN_OR_RETURN(const std::vector<int64_t> ids, tokenizer.Encode(text));
   encoded->ids.insert(encoded->ids.end(), ids.begin(), ids.end());
@@ -25,30 +26,37 @@ absl::Status Append(const Tokenizer& tokenizer, absl::string_view text, bool sco
   return absl::OkStatus();
 }
 
-absl::Status AppendBeginning(const ChatTemplate& chat, const Tokenizer& tokenizer, EncodedConversation* encoded) {
+absl::Status AppendBeginning(const ChatTemplate& chat, const Tokenizer& tokenizer,
+                             EncodedConversation* encoded) {
   ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.begin, false, encoded), "chat template: begin");
   ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.image, false, encoded), "chat template: image");
   return absl::OkStatus();
 }
 
 // The user's words and what stands before the assistant's.
-absl::Status AppendUser(const ChatTemplate& chat, const Tokenizer& tokenizer, absl::string_view user,
-                        EncodedConversation* encoded) {
-  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.user_prefix, false, encoded), "chat template: user_prefix");
+absl::Status AppendUser(const ChatTemplate& chat, const Tokenizer& tokenizer,
+                        absl::string_view user, EncodedConversation* encoded) {
+  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.user_prefix, false, encoded),
+                          "chat template: user_prefix");
   ALIDADE_RETURN_IF_ERROR(Append(tokenizer, user, false, encoded), "user");
-  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.user_suffix, false, encoded), "chat template: user_suffix");
-  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.assistant_prefix, false, encoded), "chat template: assistant_prefix");
+  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.user_suffix, false, encoded),
+                          "chat template: user_suffix");
+  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.assistant_prefix, false, encoded),
+                          "chat template: assistant_prefix");
   return absl::OkStatus();
 }
 
-absl::Status AppendTurn(const ChatTemplate& chat, const Tokenizer& tokenizer, const Turn& turn, EncodedConversation* encoded) {
+absl::Status AppendTurn(const ChatTemplate& chat, const Tokenizer& tokenizer, const Turn& turn,
+                        EncodedConversation* encoded) {
   ALIDADE_RETURN_IF_ERROR(AppendUser(chat, tokenizer, turn.user, encoded));
   const size_t before = encoded->ids.size();
   ALIDADE_RETURN_IF_ERROR(Append(tokenizer, turn.assistant, true, encoded), "assistant");
   if (encoded->ids.size() == before && !turn.end) {
-    return absl::InvalidArgumentError("assistant: expected a word or the end of the text, got neither");
+    return absl::InvalidArgumentError(
+        "assistant: expected a word or the end of the text, got neither");
   }
-  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.assistant_suffix, false, encoded), "chat template: assistant_suffix");
+  ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.assistant_suffix, false, encoded),
+                          "chat template: assistant_suffix");
   if (!turn.end) return absl::OkStatus();
   ALIDADE_RETURN_IF_ERROR(Append(tokenizer, chat.end, true, encoded), "chat template: end");
   return absl::OkStatus();
@@ -56,7 +64,8 @@ absl::Status AppendTurn(const ChatTemplate& chat, const Tokenizer& tokenizer, co
 
 }  // namespace
 
-absl::StatusOr<EncodedConversation> ChatTemplate::Encode(const Tokenizer& tokenizer, absl::Span<const Turn> turns) const {
+absl::StatusOr<EncodedConversation> ChatTemplate::Encode(const Tokenizer& tokenizer,
+                                                         absl::Span<const Turn> turns) const {
   if (turns.empty()) return absl::InvalidArgumentError("turns: expected at least one, got none");
   EncodedConversation encoded;
   ALIDADE_RETURN_IF_ERROR(AppendBeginning(*this, tokenizer, &encoded));
@@ -66,8 +75,8 @@ absl::StatusOr<EncodedConversation> ChatTemplate::Encode(const Tokenizer& tokeni
   return encoded;
 }
 
-absl::StatusOr<std::vector<int64_t>> ChatTemplate::EncodePrompt(const Tokenizer& tokenizer, absl::string_view user,
-                                                                absl::Span<const Turn> history) const {
+absl::StatusOr<std::vector<int64_t>> ChatTemplate::EncodePrompt(
+    const Tokenizer& tokenizer, absl::string_view user, absl::Span<const Turn> history) const {
   EncodedConversation encoded;
   ALIDADE_RETURN_IF_ERROR(AppendBeginning(*this, tokenizer, &encoded));
   for (size_t i = 0; i < history.size(); ++i) {
@@ -105,7 +114,9 @@ absl::Status ChatTemplate::Save(const std::string& path) const {
       {"assistant_suffix", assistant_suffix},
       {"end", end},
   };
-  return WriteFile(path, document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n");
+  return WriteFile(path, document.dump(2, ' ', /*ensure_ascii=*/false,
+                                       nlohmann::json::error_handler_t::replace) +
+                             "\n");
 }
 
 }  // namespace alidade

@@ -21,15 +21,18 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Reads a tokenizer.json; the class follows from its model.type. Errors name file, line, field, expected and got.
+  // Reads a tokenizer.json; the class follows from its model.type. Errors name file, line, field,
+  // expected and got.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& path);
   virtual absl::Status Save(const std::string& path) const = 0;
 
-  // Special tokens in the text ("<image>") become their ids; nothing is added. Error (invalid argument): a word that is
-  // not in the vocabulary, with the nearest one, unless the tokenizer has an unknown token.
+  // Special tokens in the text ("<image>") become their ids; nothing is added. Error (invalid
+  // argument): a word that is not in the vocabulary, with the nearest one, unless the tokenizer has
+  // an unknown token.
   virtual absl::StatusOr<std::vector<int64_t>> Encode(absl::string_view text) const = 0;
   // Error (out of range): an id outside [0, vocab_size) or one that names no token.
-  virtual absl::StatusOr<std::string> Decode(absl::Span<const int64_t> ids, bool skip_special = true) const = 0;
+  virtual absl::StatusOr<std::string> Decode(absl::Span<const int64_t> ids,
+                                             bool skip_special = true) const = 0;
 
   // Not found: names the nearest token.
   virtual absl::StatusOr<int64_t> TokenId(absl::string_view token) const = 0;

@@ -34,8 +34,8 @@ const RE2& SplitPattern() {
   return *pattern;
 }
 const RE2& WordPattern() {
-  static const RE2* pattern =
-      new RE2("([\\pL\\pM\\p{Nd}\\p{Nl}\\p{Pc}]+|[^\\pL\\pM\\p{Nd}\\p{Nl}\\p{Pc}\\s\\x0b\\pZ\\x{85}]+)");
+  static const RE2* pattern = new RE2(
+      "([\\pL\\pM\\p{Nd}\\p{Nl}\\p{Pc}]+|[^\\pL\\pM\\p{Nd}\\p{Nl}\\p{Pc}\\s\\x0b\\pZ\\x{85}]+)");
   return *pattern;
 }
 
@@ -48,16 +48,19 @@ std::string IdRange() { return absl::StrCat("an id in [0, ", kMaxId, ")"); }
 
 }  // namespace
 
-absl::Status WordLevelTokenizer::Insert(absl::string_view token, int64_t id, bool special, bool added) {
+absl::Status WordLevelTokenizer::Insert(absl::string_view token, int64_t id, bool special,
+                                        bool added) {
   if (token.empty()) return absl::InvalidArgumentError("expected a token, got an empty text");
   const auto known = ids_.find(token);
   if (known != ids_.end() && known->second != id) {
-    return absl::InvalidArgumentError(absl::StrCat("token '", token, "' has two ids, ", known->second, " and ", id));
+    return absl::InvalidArgumentError(
+        absl::StrCat("token '", token, "' has two ids, ", known->second, " and ", id));
   }
   if (id >= static_cast<int64_t>(tokens_.size())) tokens_.resize(id + 1);
   Entry& entry = tokens_[id];
   if (!entry.token.empty() && entry.token != token) {
-    return absl::InvalidArgumentError(absl::StrCat("id ", id, " has two tokens, '", entry.token, "' and '", token, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("id ", id, " has two tokens, '", entry.token, "' and '", token, "'"));
   }
   entry.token = std::string(token);
   entry.special |= special;
@@ -66,10 +69,9 @@ absl::Status WordLevelTokenizer::Insert(absl::string_view token, int64_t id, boo
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::Create(absl::Span<const std::string> special_tokens,
-                                                                               absl::Span<const std::string> words,
-                                                                               PreTokenizer pre_tokenizer,
-                                                                               absl::string_view unknown_token) {
+absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::Create(
+    absl::Span<const std::string> special_tokens, absl::Span<const std::string> words,
+    PreTokenizer pre_tokenizer, absl::string_view unknown_token) {
   auto tokenizer = absl::WrapUnique(new WordLevelTokenizer());
   tokenizer->pre_tokenizer_ = pre_tokenizer;
   tokenizer->unknown_token_ = std::string(unknown_token);
@@ -78,7 +80,8 @@ absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::Create(a
     const bool special = id < static_cast<int64_t>(special_tokens.size());
     for (const std::string& token : tokens) {
       if (HoldsWhiteSpace(token)) {
-        return absl::InvalidArgumentError(absl::StrCat("token ", id, ": expected no white space, got '", token, "'"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("token ", id, ": expected no white space, got '", token, "'"));
       }
       ALIDADE_RETURN_IF_ERROR(tokenizer->Insert(token, id, special, special));
       ++id;
@@ -87,8 +90,8 @@ absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::Create(a
   if (!unknown_token.empty()) {
     const auto found = std::find(special_tokens.begin(), special_tokens.end(), unknown_token);
     if (found == special_tokens.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unknown_token: expected one of the special tokens, got '", unknown_token, "'"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "unknown_token: expected one of the special tokens, got '", unknown_token, "'"));
     }
   }
   tokenizer->IndexAddedTokens();
@@ -108,7 +111,8 @@ void WordLevelTokenizer::IndexAddedTokens() {
 namespace {
 
 // The pre-tokenizer's name, after checking every other stage that is not implemented.
-absl::Status ReadStages(JsonFields& fields, const JsonDocument& document, WordLevelTokenizer::PreTokenizer* pre_tokenizer) {
+absl::Status ReadStages(JsonFields& fields, const JsonDocument& document,
+                        WordLevelTokenizer::PreTokenizer* pre_tokenizer) {
   std::string version = "1.0";
   fields.OneOf("version", &version, {"1.0"});
   fields.MustBe("truncation", nullptr);
@@ -129,7 +133,8 @@ absl::Status ReadStages(JsonFields& fields, const JsonDocument& document, WordLe
 
 }  // namespace
 
-absl::Status WordLevelTokenizer::ReadVocabulary(const JsonDocument& document, const nlohmann::json& model) {
+absl::Status WordLevelTokenizer::ReadVocabulary(const JsonDocument& document,
+                                                const nlohmann::json& model) {
   JsonFields fields(document, model, "model");
   std::string type;
   fields.Required("type", &type);
@@ -144,13 +149,15 @@ absl::Status WordLevelTokenizer::ReadVocabulary(const JsonDocument& document, co
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": expected ", IdRange(), ", got ", JsonForMessage(member.value())));
     }
-    ALIDADE_RETURN_IF_ERROR(Insert(member.key(), member.value().get<int64_t>(), false, false), where);
+    ALIDADE_RETURN_IF_ERROR(Insert(member.key(), member.value().get<int64_t>(), false, false),
+                            where);
   }
   if (ids_.contains(unknown)) unknown_token_ = unknown;
   return absl::OkStatus();
 }
 
-absl::Status WordLevelTokenizer::ReadAddedTokens(const JsonDocument& document, const nlohmann::json& tokens) {
+absl::Status WordLevelTokenizer::ReadAddedTokens(const JsonDocument& document,
+                                                 const nlohmann::json& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
     const std::string path = absl::StrCat("added_tokens[", i, "]");
     JsonFields fields(document, tokens[i], path);
@@ -172,7 +179,8 @@ absl::Status WordLevelTokenizer::ReadAddedTokens(const JsonDocument& document, c
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::FromJson(const JsonDocument& document) {
+absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> WordLevelTokenizer::FromJson(
+    const JsonDocument& document) {
   auto tokenizer = absl::WrapUnique(new WordLevelTokenizer());
   JsonFields fields(document);
   // The model first: what else a file must hold depends on it.
@@ -204,7 +212,8 @@ absl::Status WordLevelTokenizer::Save(const std::string& path) const {
                      {"normalized", false},
                      {"special", entry.special}});
   }
-  const char* pre_tokenizer = pre_tokenizer_ == PreTokenizer::kWhitespace ? "Whitespace" : "WhitespaceSplit";
+  const char* pre_tokenizer =
+      pre_tokenizer_ == PreTokenizer::kWhitespace ? "Whitespace" : "WhitespaceSplit";
   const ordered_json document = {
       {"version", "1.0"},
       {"truncation", nullptr},
@@ -219,7 +228,9 @@ absl::Status WordLevelTokenizer::Save(const std::string& path) const {
         {"vocab", vocabulary},
         {"unk_token", unknown_token_.empty() ? std::string(kNoUnknownToken) : unknown_token_}}},
   };
-  return WriteFile(path, document.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace) + "\n");
+  return WriteFile(path, document.dump(2, ' ', /*ensure_ascii=*/false,
+                                       nlohmann::json::error_handler_t::replace) +
+                             "\n");
 }
 
 absl::StatusOr<std::vector<int64_t>> WordLevelTokenizer::Encode(absl::string_view text) const {
@@ -243,7 +254,8 @@ absl::StatusOr<std::vector<int64_t>> WordLevelTokenizer::Encode(absl::string_vie
   return ids;
 }
 
-absl::Status WordLevelTokenizer::EncodeWords(absl::string_view text, std::vector<int64_t>* ids) const {
+absl::Status WordLevelTokenizer::EncodeWords(absl::string_view text,
+                                             std::vector<int64_t>* ids) const {
   const RE2& pattern = pre_tokenizer_ == PreTokenizer::kWhitespace ? WordPattern() : SplitPattern();
   re2::StringPiece rest(text.data(), text.size());
   re2::StringPiece word;
@@ -253,25 +265,29 @@ absl::Status WordLevelTokenizer::EncodeWords(absl::string_view text, std::vector
   return absl::OkStatus();
 }
 
-absl::Status WordLevelTokenizer::EncodeWord(absl::string_view word, std::vector<int64_t>* ids) const {
+absl::Status WordLevelTokenizer::EncodeWord(absl::string_view word,
+                                            std::vector<int64_t>* ids) const {
   auto found = ids_.find(word);
   if (found == ids_.end() && !unknown_token_.empty()) found = ids_.find(unknown_token_);
   if (found == ids_.end()) {
     const std::string nearest = NearestName(word, TokenNames());
-    return absl::InvalidArgumentError(absl::StrCat("'", word, "' is not in the vocabulary of ", ids_.size(), " tokens",
-                                                   nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", word, "' is not in the vocabulary of ", ids_.size(), " tokens",
+                     nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
   }
   ids->push_back(found->second);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> WordLevelTokenizer::Decode(absl::Span<const int64_t> ids, bool skip_special) const {
+absl::StatusOr<std::string> WordLevelTokenizer::Decode(absl::Span<const int64_t> ids,
+                                                       bool skip_special) const {
   std::vector<absl::string_view> words;
   for (size_t i = 0; i < ids.size(); ++i) {
     const int64_t id = ids[i];
     if (id < 0 || id >= vocab_size() || tokens_[id].token.empty()) {
-      return absl::OutOfRangeError(
-          absl::StrCat("id ", id, " at position ", i, ": expected the id of one of ", ids_.size(), " tokens below ", vocab_size()));
+      return absl::OutOfRangeError(absl::StrCat("id ", id, " at position ", i,
+                                                ": expected the id of one of ", ids_.size(),
+                                                " tokens below ", vocab_size()));
     }
     if (!(skip_special && tokens_[id].special)) words.push_back(tokens_[id].token);
   }
@@ -283,15 +299,19 @@ absl::StatusOr<int64_t> WordLevelTokenizer::TokenId(absl::string_view token) con
   if (found != ids_.end()) return found->second;
   const std::string nearest = NearestName(token, TokenNames());
   return absl::NotFoundError(
-      absl::StrCat("no token '", token, "'", nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
+      absl::StrCat("no token '", token, "'",
+                   nearest.empty() ? "" : absl::StrCat("; did you mean '", nearest, "'?")));
 }
 
 absl::StatusOr<std::string> WordLevelTokenizer::Token(int64_t id) const {
   if (id >= 0 && id < vocab_size() && !tokens_[id].token.empty()) return tokens_[id].token;
-  return absl::OutOfRangeError(absl::StrCat("expected the id of a token below ", vocab_size(), ", got ", id));
+  return absl::OutOfRangeError(
+      absl::StrCat("expected the id of a token below ", vocab_size(), ", got ", id));
 }
 
-bool WordLevelTokenizer::IsSpecial(int64_t id) const { return id >= 0 && id < vocab_size() && tokens_[id].special; }
+bool WordLevelTokenizer::IsSpecial(int64_t id) const {
+  return id >= 0 && id < vocab_size() && tokens_[id].special;
+}
 
 std::vector<std::string> WordLevelTokenizer::TokenNames() const {
   std::vector<std::string> names;

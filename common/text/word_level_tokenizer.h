@@ -1,5 +1,6 @@
-// One token per word. The `tokenizers` library's WordLevel model with the WhitespaceSplit (cut at white space) or
-// Whitespace (also between word and other characters) pre-tokenizer, and special tokens that are cut out of the text first.
+// One token per word. The `tokenizers` library's WordLevel model with the WhitespaceSplit (cut at
+// white space) or Whitespace (also between word and other characters) pre-tokenizer, and special
+// tokens that are cut out of the text first.
 #ifndef ALIDADE_COMMON_TEXT_WORD_LEVEL_TOKENIZER_H_
 #define ALIDADE_COMMON_TEXT_WORD_LEVEL_TOKENIZER_H_
 
@@ -23,18 +24,20 @@ class WordLevelTokenizer : public Tokenizer {
  public:
   enum class PreTokenizer { kWhitespaceSplit, kWhitespace };
 
-  // Ids count up from 0: first the special tokens, then the words. Errors (invalid argument): a token that occurs twice, is
-  // empty or holds white space; an unknown_token that is not among the special ones.
-  static absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> Create(absl::Span<const std::string> special_tokens,
-                                                                    absl::Span<const std::string> words,
-                                                                    PreTokenizer pre_tokenizer = PreTokenizer::kWhitespaceSplit,
-                                                                    absl::string_view unknown_token = "");
+  // Ids count up from 0: first the special tokens, then the words. Errors (invalid argument): a
+  // token that occurs twice, is empty or holds white space; an unknown_token that is not among the
+  // special ones.
+  static absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> Create(
+      absl::Span<const std::string> special_tokens, absl::Span<const std::string> words,
+      PreTokenizer pre_tokenizer = PreTokenizer::kWhitespaceSplit,
+      absl::string_view unknown_token = "");
   // From a parsed tokenizer.json.
   static absl::StatusOr<std::unique_ptr<WordLevelTokenizer>> FromJson(const JsonDocument& document);
 
   absl::Status Save(const std::string& path) const override;
   absl::StatusOr<std::vector<int64_t>> Encode(absl::string_view text) const override;
-  absl::StatusOr<std::string> Decode(absl::Span<const int64_t> ids, bool skip_special = true) const override;
+  absl::StatusOr<std::string> Decode(absl::Span<const int64_t> ids,
+                                     bool skip_special = true) const override;
   absl::StatusOr<int64_t> TokenId(absl::string_view token) const override;
   absl::StatusOr<std::string> Token(int64_t id) const override;
   bool IsSpecial(int64_t id) const override;
@@ -58,7 +61,8 @@ class WordLevelTokenizer : public Tokenizer {
 
   std::vector<Entry> tokens_;  // by id
   absl::flat_hash_map<std::string, int64_t> ids_;
-  std::vector<std::string> added_;  // cut out of the text before words are; longest first, so that the longest match wins
+  std::vector<std::string> added_;  // cut out of the text before words are; longest first, so that
+                                    // the longest match wins
   PreTokenizer pre_tokenizer_ = PreTokenizer::kWhitespaceSplit;
   std::string unknown_token_;
 };

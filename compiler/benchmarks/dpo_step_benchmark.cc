@@ -1,11 +1,13 @@
-// One DPO step (loss, all gradients, reference forward) over an LM head: compiled objective against the same step written with
-// LibTorch operations and autograd. Both run in turn in every iteration, so that a machine that slows down slows both.
+// One DPO step (loss, all gradients, reference forward) over an LM head: compiled objective against
+// the same step written with LibTorch operations and autograd. Both run in turn in every iteration,
+// so that a machine that slows down slows both.
 //
 //   bazel run -c opt //compiler/benchmarks:dpo_step_benchmark
 //
-// Columns: real time of ours; `eager_ms`; `limit_ms`, the same GEMMs alone (one call each, outputs preallocated); `ratio`, the
-// median over iterations of ours / eager; `of_limit`, likewise ours / limit; extra memory in MiB, which is the peak of the resident
-// set minus what was resident before and minus the returned gradients, each step measured on its own after the timing.
+// Columns: real time of ours; `eager_ms`; `limit_ms`, the same GEMMs alone (one call each, outputs
+// preallocated); `ratio`, the median over iterations of ours / eager; `of_limit`, likewise ours /
+// limit; extra memory in MiB, which is the peak of the resident set minus what was resident before
+// and minus the returned gradients, each step measured on its own after the timing.
 
 #include <ATen/ATen.h>
 #include <benchmark/benchmark.h>
@@ -33,13 +35,14 @@ namespace {
 constexpr double kBeta = 0.1;
 constexpr int64_t kTokensPerResponse = 64;
 
-// Shapes: M tokens of all policy responses, H hidden, V vocabulary. Half of the tokens are chosen, half rejected.
+// Shapes: M tokens of all policy responses, H hidden, V vocabulary. Half of the tokens are chosen,
+// half rejected.
 struct Problem {
-  at::Tensor policy_head, reference_head;                         // [V, H]
-  at::Tensor chosen, rejected;                                    // [M/2, H], policy
-  at::Tensor reference_chosen, reference_rejected;                // [M/2, H]
-  at::Tensor chosen_labels, rejected_labels;                      // [M/2]
-  at::Tensor offsets;                                             // [rows + 1]
+  at::Tensor policy_head, reference_head;           // [V, H]
+  at::Tensor chosen, rejected;                      // [M/2, H], policy
+  at::Tensor reference_chosen, reference_rejected;  // [M/2, H]
+  at::Tensor chosen_labels, rejected_labels;        // [M/2]
+  at::Tensor offsets;                               // [rows + 1]
   int64_t rows = 0;
 
   static Problem Make(int64_t tokens, int64_t hidden, int64_t vocabulary, bool frozen_head) {
@@ -73,9 +76,13 @@ struct Problem {
 };
 
 double EagerStep(const Problem& p) {
-  const auto score = [&](const at::Tensor& hidden, const at::Tensor& head, const at::Tensor& labels) {
+  const auto score = [&](const at::Tensor& hidden, const at::Tensor& head,
+                         const at::Tensor& labels) {
     const at::Tensor logp = at::log_softmax(at::linear(hidden, head), -1);
-    return at::gather(logp, 1, labels.unsqueeze(1)).squeeze(1).view({p.rows, kTokensPerResponse}).sum(1);
+    return at::gather(logp, 1, labels.unsqueeze(1))
+        .squeeze(1)
+        .view({p.rows, kTokensPerResponse})
+        .sum(1);
   };
   at::Tensor reference_margin;
   {
@@ -94,9 +101,12 @@ double CompiledStep(const Objective& objective, const Problem& p) {
   ObjectiveInputs inputs;
   inputs.distributions = {
       {"policy.chosen", {.hidden = p.chosen, .labels = p.chosen_labels, .offsets = p.offsets}},
-      {"policy.rejected", {.hidden = p.rejected, .labels = p.rejected_labels, .offsets = p.offsets}},
-      {"reference.chosen", {.hidden = p.reference_chosen, .labels = p.chosen_labels, .offsets = p.offsets}},
-      {"reference.rejected", {.hidden = p.reference_rejected, .labels = p.rejected_labels, .offsets = p.offsets}},
+      {"policy.rejected",
+       {.hidden = p.rejected, .labels = p.rejected_labels, .offsets = p.offsets}},
+      {"reference.chosen",
+       {.hidden = p.reference_chosen, .labels = p.chosen_labels, .offsets = p.offsets}},
+      {"reference.rejected",
+       {.hidden = p.reference_rejected, .labels = p.rejected_labels, .offsets = p.offsets}},
   };
   inputs.heads = {{"policy", p.policy_head}, {"reference", p.reference_head}};
   inputs.hyperparameters = {{"beta", kBeta}};
@@ -134,7 +144,8 @@ class GemmsAlone {
 double MillisecondsOf(const std::function<void()>& step) {
   const auto start = std::chrono::steady_clock::now();
   step();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
 }
 
 double Median(std::vector<double> values) {
@@ -146,12 +157,14 @@ double Median(std::vector<double> values) {
 double StatusMib(const std::string& field) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
-    if (line.rfind(field + ":", 0) == 0) return std::strtod(line.c_str() + field.size() + 1, nullptr) / 1024;
+    if (line.rfind(field + ":", 0) == 0)
+      return std::strtod(line.c_str() + field.size() + 1, nullptr) / 1024;
   }
   return 0;
 }
 
-// Peak of the resident set during `step` beyond what was resident before and beyond the gradients it leaves behind.
+// Peak of the resident set during `step` beyond what was resident before and beyond the gradients
+// it leaves behind.
 double ExtraMib(const Problem& p, const std::function<void()>& step) {
   p.ClearGradients();
   ReleaseWorkspace();
@@ -160,7 +173,8 @@ double ExtraMib(const Problem& p, const std::function<void()>& step) {
   const double before = StatusMib("VmRSS");
   step();
   double gradients = 0;
-  for (const at::Tensor& leaf : p.Leaves()) gradients += static_cast<double>(leaf.nbytes()) / (1 << 20);
+  for (const at::Tensor& leaf : p.Leaves())
+    gradients += static_cast<double>(leaf.nbytes()) / (1 << 20);
   return StatusMib("VmHWM") - before - gradients;
 }
 
@@ -171,7 +185,8 @@ void BM_DpoStep(benchmark::State& state) {
     return;
   }
   at::manual_seed(1);
-  const Problem p = Problem::Make(state.range(0), state.range(1), state.range(2), state.range(3) != 0);
+  const Problem p =
+      Problem::Make(state.range(0), state.range(1), state.range(2), state.range(3) != 0);
   GemmsAlone gemms(p);
   const auto ours = [&] { CompiledStep(**objective, p); };
   const auto eager = [&] { EagerStep(p); };

@@ -13,7 +13,8 @@ namespace {
 
 // `element`, or a vector of it of the shape of `shaped`.
 Type withShapeOf(Type shaped, Type element) {
-  if (auto vector = dyn_cast<VectorType>(shaped)) return VectorType::get(vector.getShape(), element);
+  if (auto vector = dyn_cast<VectorType>(shaped))
+    return VectorType::get(vector.getShape(), element);
   return element;
 }
 
@@ -28,13 +29,15 @@ Type Emitter::pointer() { return LLVM::LLVMPointerType::get(builder.getContext()
 
 Value Emitter::constant(Type type, double value) {
   TypedAttr attribute = builder.getFloatAttr(getElementTypeOrSelf(type), value);
-  if (auto vector = dyn_cast<VectorType>(type)) attribute = DenseElementsAttr::get(vector, Attribute(attribute));
+  if (auto vector = dyn_cast<VectorType>(type))
+    attribute = DenseElementsAttr::get(vector, Attribute(attribute));
   return arith::ConstantOp::create(builder, loc, attribute);
 }
 
 Value Emitter::constantInt(Type type, int64_t value) {
   TypedAttr attribute = builder.getIntegerAttr(getElementTypeOrSelf(type), value);
-  if (auto vector = dyn_cast<VectorType>(type)) attribute = DenseElementsAttr::get(vector, Attribute(attribute));
+  if (auto vector = dyn_cast<VectorType>(type))
+    attribute = DenseElementsAttr::get(vector, Attribute(attribute));
   return arith::ConstantOp::create(builder, loc, attribute);
 }
 
@@ -43,7 +46,8 @@ Value Emitter::like(Value model, double value) { return constant(model.getType()
 Value Emitter::likeInt(Value model, int64_t value) { return constantInt(model.getType(), value); }
 
 Value Emitter::splat(Value scalar, int64_t lanes) {
-  return vector::BroadcastOp::create(builder, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+  return vector::BroadcastOp::create(builder, loc, VectorType::get({lanes}, scalar.getType()),
+                                     scalar);
 }
 
 Value Emitter::add(Value a, Value b) {
@@ -67,11 +71,14 @@ Value Emitter::abs(Value a) { return math::AbsFOp::create(builder, loc, a); }
 Value Emitter::sqrt(Value a) { return math::SqrtOp::create(builder, loc, a); }
 Value Emitter::fma(Value a, Value b, Value c) { return math::FmaOp::create(builder, loc, a, b, c); }
 
-Value Emitter::greater(Value a, Value b) { return select(compare(arith::CmpFPredicate::OGT, a, b), a, b); }
+Value Emitter::greater(Value a, Value b) {
+  return select(compare(arith::CmpFPredicate::OGT, a, b), a, b);
+}
 
 Value Emitter::horner(Value x, ArrayRef<double> coefficients) {
   Value sum = like(x, coefficients.back());
-  for (double coefficient : llvm::reverse(coefficients.drop_back())) sum = fma(sum, x, like(x, coefficient));
+  for (double coefficient : llvm::reverse(coefficients.drop_back()))
+    sum = fma(sum, x, like(x, coefficient));
   return sum;
 }
 
@@ -87,8 +94,12 @@ Value Emitter::select(Value condition, Value a, Value b) {
   return arith::SelectOp::create(builder, loc, condition, a, b);
 }
 
-Value Emitter::shiftLeft(Value a, int64_t bits) { return arith::ShLIOp::create(builder, loc, a, likeInt(a, bits)); }
-Value Emitter::shiftRight(Value a, int64_t bits) { return arith::ShRSIOp::create(builder, loc, a, likeInt(a, bits)); }
+Value Emitter::shiftLeft(Value a, int64_t bits) {
+  return arith::ShLIOp::create(builder, loc, a, likeInt(a, bits));
+}
+Value Emitter::shiftRight(Value a, int64_t bits) {
+  return arith::ShRSIOp::create(builder, loc, a, likeInt(a, bits));
+}
 Value Emitter::remainder(Value a, Value b) { return arith::RemSIOp::create(builder, loc, a, b); }
 
 Value Emitter::bitsToFloat(Value a) {
@@ -101,9 +112,15 @@ Value Emitter::floatToBits(Value a) {
   return arith::BitcastOp::create(builder, loc, withShapeOf(a.getType(), type), a);
 }
 
-Value Emitter::extend(Value a) { return arith::ExtFOp::create(builder, loc, withShapeOf(a.getType(), f64()), a); }
-Value Emitter::truncate(Value a) { return arith::TruncFOp::create(builder, loc, withShapeOf(a.getType(), f32()), a); }
-Value Emitter::intToFloat(Value a, Type type) { return arith::SIToFPOp::create(builder, loc, type, a); }
+Value Emitter::extend(Value a) {
+  return arith::ExtFOp::create(builder, loc, withShapeOf(a.getType(), f64()), a);
+}
+Value Emitter::truncate(Value a) {
+  return arith::TruncFOp::create(builder, loc, withShapeOf(a.getType(), f32()), a);
+}
+Value Emitter::intToFloat(Value a, Type type) {
+  return arith::SIToFPOp::create(builder, loc, type, a);
+}
 
 Value Emitter::address(Value base, Value index, Type element) {
   return LLVM::GEPOp::create(builder, loc, pointer(), element, base, ValueRange{index});
@@ -122,20 +139,22 @@ Value Emitter::isSet(Value pointer) {
   return LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, pointer, null);
 }
 
-SmallVector<Value> Emitter::loop(Value begin, Value end, Value step, ValueRange carried, Body body) {
+SmallVector<Value> Emitter::loop(Value begin, Value end, Value step, ValueRange carried,
+                                 Body body) {
   auto loop = scf::ForOp::create(builder, loc, begin, end, step, carried,
-                                 [&](OpBuilder &, Location, Value index, ValueRange values) {
+                                 [&](OpBuilder&, Location, Value index, ValueRange values) {
                                    SmallVector<Value> next = body(index, values);
                                    scf::YieldOp::create(builder, loc, next);
                                  });
   return SmallVector<Value>(loop.getResults());
 }
 
-SmallVector<Value> Emitter::branch(Value condition, TypeRange types, Branch then, Branch otherwise) {
+SmallVector<Value> Emitter::branch(Value condition, TypeRange types, Branch then,
+                                   Branch otherwise) {
   auto op = scf::IfOp::create(builder, loc, types, condition, /*addThenBlock=*/true,
                               /*addElseBlock=*/static_cast<bool>(otherwise));
   OpBuilder::InsertionGuard guard(builder);
-  auto fill = [&](Block *block, Branch values) {
+  auto fill = [&](Block* block, Branch values) {
     // A block without results is born with its terminator.
     if (!block->empty()) {
       builder.setInsertionPoint(&block->back());

@@ -1,5 +1,6 @@
-// A shorthand for writing straight-line code and loops in the upstream arith, math, scf and llvm dialects. Scalars and
-// fixed vectors are treated alike: an operand decides the type of the result. Integers are signed.
+// A shorthand for writing straight-line code and loops in the upstream arith, math, scf and llvm
+// dialects. Scalars and fixed vectors are treated alike: an operand decides the type of the result.
+// Integers are signed.
 //
 //   Emitter e(builder, loc);
 //   mlir::Value y = e.fma(x, e.like(x, 2.0), e.like(x, 1.0));
@@ -16,12 +17,13 @@ namespace alidade::pref {
 
 class Emitter {
  public:
-  using Body = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value index, mlir::ValueRange carried)>;
+  using Body = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value index,
+                                                                 mlir::ValueRange carried)>;
   using Branch = llvm::function_ref<llvm::SmallVector<mlir::Value>()>;
 
-  Emitter(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
+  Emitter(mlir::OpBuilder& builder, mlir::Location loc) : builder(builder), loc(loc) {}
 
-  mlir::OpBuilder &builder;
+  mlir::OpBuilder& builder;
   const mlir::Location loc;
 
   mlir::Type i1();
@@ -31,7 +33,8 @@ class Emitter {
   mlir::Type f64();
   mlir::Type pointer();
 
-  // Constants; `like` has the float type, `likeInt` the integer type of `model`, splat where that is a vector.
+  // Constants; `like` has the float type, `likeInt` the integer type of `model`, splat where that
+  // is a vector.
   mlir::Value constant(mlir::Type type, double value);
   mlir::Value constantInt(mlir::Type type, int64_t value);
   mlir::Value index(int64_t value);  // i64
@@ -65,16 +68,16 @@ class Emitter {
   mlir::Value truncate(mlir::Value a);  // f64 -> f32
   mlir::Value intToFloat(mlir::Value a, mlir::Type type);
 
-  // Element `index` (i64) of an array of `element`; loads of a vector type begin at that element and need the
-  // alignment of one element only.
+  // Element `index` (i64) of an array of `element`; loads of a vector type begin at that element
+  // and need the alignment of one element only.
   mlir::Value address(mlir::Value base, mlir::Value index, mlir::Type element);
   mlir::Value load(mlir::Type type, mlir::Value address, unsigned alignment);
   void store(mlir::Value value, mlir::Value address, unsigned alignment);
   mlir::Value isSet(mlir::Value pointer);  // not null
 
   // for (i = begin; i < end; i += step); the body returns the carried values of the next iteration.
-  llvm::SmallVector<mlir::Value> loop(mlir::Value begin, mlir::Value end, mlir::Value step, mlir::ValueRange carried,
-                                      Body body);
+  llvm::SmallVector<mlir::Value> loop(mlir::Value begin, mlir::Value end, mlir::Value step,
+                                      mlir::ValueRange carried, Body body);
   // Both branches return values of `types`; without types the second branch may be missing.
   llvm::SmallVector<mlir::Value> branch(mlir::Value condition, mlir::TypeRange types, Branch then,
                                         Branch otherwise = nullptr);

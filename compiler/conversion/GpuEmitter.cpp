@@ -7,7 +7,8 @@ using namespace mlir;
 
 namespace alidade::pref {
 
-gpu::GPUFuncOp GpuEmitter::beginKernel(Operation *gpuModule, StringRef name, ArrayRef<Type> inputs, int64_t threads) {
+gpu::GPUFuncOp GpuEmitter::beginKernel(Operation* gpuModule, StringRef name, ArrayRef<Type> inputs,
+                                       int64_t threads) {
   auto module = cast<gpu::GPUModuleOp>(gpuModule);
   builder.setInsertionPointToEnd(module.getBody());
   auto kernel = gpu::GPUFuncOp::create(builder, loc, name, builder.getFunctionType(inputs, {}));
@@ -21,7 +22,8 @@ void GpuEmitter::endKernel() { gpu::ReturnOp::create(builder, loc); }
 
 Value GpuEmitter::sharedArray(gpu::GPUFuncOp kernel, int64_t count, Type element) {
   auto space = gpu::AddressSpaceAttr::get(builder.getContext(), gpu::AddressSpace::Workgroup);
-  return kernel.addWorkgroupAttribution(MemRefType::get({count}, element, MemRefLayoutAttrInterface(), space), loc);
+  return kernel.addWorkgroupAttribution(
+      MemRefType::get({count}, element, MemRefLayoutAttrInterface(), space), loc);
 }
 
 Value GpuEmitter::loadShared(Value array, Value index) {
@@ -35,11 +37,13 @@ void GpuEmitter::storeShared(Value value, Value array, Value index) {
 }
 
 Value GpuEmitter::thread() {
-  return arith::IndexCastOp::create(builder, loc, i64(), gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
+  return arith::IndexCastOp::create(builder, loc, i64(),
+                                    gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
 }
 
 Value GpuEmitter::block() {
-  return arith::IndexCastOp::create(builder, loc, i64(), gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
+  return arith::IndexCastOp::create(builder, loc, i64(),
+                                    gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
 }
 
 Value GpuEmitter::lane(Value thread) { return remainder(thread, index(kWarpSize)); }
@@ -65,7 +69,8 @@ Value GpuEmitter::shuffleXor(Value value, int32_t mask) {
 
 // By intrinsic: convert-gpu-to-nvvm makes a library call of every other spelling.
 Value GpuEmitter::exp2(Value x) {
-  return LLVM::CallIntrinsicOp::create(builder, loc, f32(), builder.getStringAttr("llvm.exp2.f32"), ValueRange{x})
+  return LLVM::CallIntrinsicOp::create(builder, loc, f32(), builder.getStringAttr("llvm.exp2.f32"),
+                                       ValueRange{x})
       ->getResult(0);
 }
 

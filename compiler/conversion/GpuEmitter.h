@@ -14,9 +14,10 @@ class GpuEmitter : public Emitter {
  public:
   using Emitter::Emitter;
 
-  // Starts gpu.func `name`, a kernel for blocks of exactly `threads` threads, and moves the insertion point into it.
-  mlir::gpu::GPUFuncOp beginKernel(mlir::Operation *gpuModule, llvm::StringRef name, llvm::ArrayRef<mlir::Type> inputs,
-                                   int64_t threads);
+  // Starts gpu.func `name`, a kernel for blocks of exactly `threads` threads, and moves the
+  // insertion point into it.
+  mlir::gpu::GPUFuncOp beginKernel(mlir::Operation* gpuModule, llvm::StringRef name,
+                                   llvm::ArrayRef<mlir::Type> inputs, int64_t threads);
   void endKernel();
   // `count` values of `element` in shared memory of the kernel.
   mlir::Value sharedArray(mlir::gpu::GPUFuncOp kernel, int64_t count, mlir::Type element);
@@ -29,7 +30,8 @@ class GpuEmitter : public Emitter {
   mlir::Value lane(mlir::Value thread);
   mlir::Value warp(mlir::Value thread);
   void barrier();
-  // The value of the lane whose number differs in the bits of `mask`; f32 or f64. All lanes of the warp take part.
+  // The value of the lane whose number differs in the bits of `mask`; f32 or f64. All lanes of the
+  // warp take part.
   mlir::Value shuffleXor(mlir::Value value, int32_t mask);
   // 2^x in one instruction, f32, relative error 2^-22.
   mlir::Value exp2(mlir::Value x);

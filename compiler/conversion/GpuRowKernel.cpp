@@ -14,7 +14,7 @@ namespace {
 using arith::CmpIPredicate;
 
 constexpr int64_t kWarps = kGpuRowThreads / kWarpSize;
-constexpr int64_t kVector = 4;        // floats of one 16-byte access
+constexpr int64_t kVector = 4;  // floats of one 16-byte access
 constexpr int64_t kAccessBytes = 16;
 constexpr double kLog2E = 1.4426950408889634;
 // Stands for -inf as the maximum of nothing: differences with it are never NaN.
@@ -27,7 +27,7 @@ struct Statistics {
 
 class GpuRowKernel {
  public:
-  GpuRowKernel(GpuEmitter &e, gpu::GPUFuncOp kernel)
+  GpuRowKernel(GpuEmitter& e, gpu::GPUFuncOp kernel)
       : e(e),
         logits(kernel.getArgument(0)),
         vocab(kernel.getArgument(1)),
@@ -44,13 +44,15 @@ class GpuRowKernel {
     base = e.address(logits, e.mul(row, stride), e.f32());
     findAlignedPart();
     Value label = e.load(e.i64(), e.address(labels, row, e.i64()), sizeof(int64_t));
-    // Read by all threads before the barriers of the reduction, hence before the row is overwritten.
+    // Read by all threads before the barriers of the reduction, hence before the row is
+    // overwritten.
     Value target = e.load(e.f32(), at(label), sizeof(float));
     Statistics statistics = emitStatistics();
     Value first = e.compareInt(CmpIPredicate::eq, thread, e.index(0));
     whenTrue(first, [&] {
       Value shifted = e.sub(e.extend(target), e.extend(statistics.maximum));
-      Value result = e.sub(shifted, math::LogOp::create(e.builder, e.loc, e.extend(statistics.sum)));
+      Value result =
+          e.sub(shifted, math::LogOp::create(e.builder, e.loc, e.extend(statistics.sum)));
       e.store(e.truncate(result), e.address(logp, row, e.f32()), sizeof(float));
     });
     whenTrue(e.compareInt(CmpIPredicate::ne, gradient, e.constantInt(e.i32(), 0)), [&] {
@@ -64,7 +66,7 @@ class GpuRowKernel {
   }
 
  private:
-  GpuEmitter &e;
+  GpuEmitter& e;
   const Value logits, vocab, stride, labels, logp, gradient, maxima, sums;
   Value thread, base;
   Value alignedBegin, alignedEnd;  // multiples of kAccessBytes from address 0
@@ -87,9 +89,11 @@ class GpuRowKernel {
     alignedEnd = e.sub(vocab, e.remainder(rest, e.index(kVector)));
   }
 
-  using Step = llvm::function_ref<SmallVector<Value>(Value position, int64_t width, ValueRange carried)>;
+  using Step =
+      llvm::function_ref<SmallVector<Value>(Value position, int64_t width, ValueRange carried)>;
 
-  // Visits the positions of this thread: at most one before the aligned part, groups of kVector in it, one after it.
+  // Visits the positions of this thread: at most one before the aligned part, groups of kVector in
+  // it, one after it.
   SmallVector<Value> forEach(SmallVector<Value> carried, Step step) {
     TypeRange types = ValueRange(carried).getTypes();
     SmallVector<Type> kept(types.begin(), types.end());
@@ -104,8 +108,9 @@ class GpuRowKernel {
     };
     carried = single(thread, alignedBegin, carried);
     Value begin = e.add(alignedBegin, e.mul(thread, e.index(kVector)));
-    carried = e.loop(begin, alignedEnd, e.index(kVector * kGpuRowThreads), carried,
-                     [&](Value position, ValueRange values) { return step(position, kVector, values); });
+    carried =
+        e.loop(begin, alignedEnd, e.index(kVector * kGpuRowThreads), carried,
+               [&](Value position, ValueRange values) { return step(position, kVector, values); });
     return single(e.add(alignedEnd, thread), vocab, carried);
   }
 
@@ -113,14 +118,16 @@ class GpuRowKernel {
     if (width == 1) return {e.load(e.f32(), at(position), sizeof(float))};
     Value group = e.load(VectorType::get({width}, e.f32()), at(position), kAccessBytes);
     SmallVector<Value> values;
-    for (int64_t i = 0; i < width; ++i) values.push_back(vector::ExtractOp::create(e.builder, e.loc, group, i));
+    for (int64_t i = 0; i < width; ++i)
+      values.push_back(vector::ExtractOp::create(e.builder, e.loc, group, i));
     return values;
   }
 
   void storeGroup(Value position, ArrayRef<Value> values) {
     if (values.size() == 1) return e.store(values[0], at(position), sizeof(float));
     auto type = VectorType::get({static_cast<int64_t>(values.size())}, e.f32());
-    e.store(vector::FromElementsOp::create(e.builder, e.loc, type, values), at(position), kAccessBytes);
+    e.store(vector::FromElementsOp::create(e.builder, e.loc, type, values), at(position),
+            kAccessBytes);
   }
 
   // exp(x - maximum).
@@ -131,8 +138,8 @@ class GpuRowKernel {
 
   Statistics merge(Statistics a, Statistics b) {
     Value maximum = e.greater(a.maximum, b.maximum);
-    return {maximum,
-            e.add(e.mul(a.sum, expBelow(a.maximum, maximum)), e.mul(b.sum, expBelow(b.maximum, maximum)))};
+    return {maximum, e.add(e.mul(a.sum, expBelow(a.maximum, maximum)),
+                           e.mul(b.sum, expBelow(b.maximum, maximum)))};
   }
 
   // Over lanes whose numbers differ in the bits below `width`; every lane gets the same bits.
@@ -145,14 +152,15 @@ class GpuRowKernel {
   // One reading of the row.
   Statistics emitStatistics() {
     SmallVector<Value> found = {e.constant(e.f32(), kLowest), e.constant(e.f32(), 0.0)};
-    found = forEach(found, [&](Value position, int64_t width, ValueRange carried) -> SmallVector<Value> {
-      SmallVector<Value> values = loadGroup(position, width);
-      Value maximum = carried[0];
-      for (Value value : values) maximum = e.greater(value, maximum);
-      Value sum = e.mul(carried[1], expBelow(carried[0], maximum));
-      for (Value value : values) sum = e.add(sum, expBelow(value, maximum));
-      return {maximum, sum};
-    });
+    found = forEach(found,
+                    [&](Value position, int64_t width, ValueRange carried) -> SmallVector<Value> {
+                      SmallVector<Value> values = loadGroup(position, width);
+                      Value maximum = carried[0];
+                      for (Value value : values) maximum = e.greater(value, maximum);
+                      Value sum = e.mul(carried[1], expBelow(carried[0], maximum));
+                      for (Value value : values) sum = e.add(sum, expBelow(value, maximum));
+                      return {maximum, sum};
+                    });
     Statistics mine = mergeLanes({found[0], found[1]}, kWarpSize);
     Value lane = e.lane(thread), warp = e.warp(thread);
     whenTrue(e.compareInt(CmpIPredicate::eq, lane, e.index(0)), [&] {
@@ -169,7 +177,7 @@ class GpuRowKernel {
     Value factor = e.div(e.constant(e.f32(), -1.0), statistics.sum);
     forEach({}, [&](Value position, int64_t width, ValueRange) -> SmallVector<Value> {
       SmallVector<Value> values = loadGroup(position, width);
-      for (Value &value : values) value = e.mul(expBelow(value, statistics.maximum), factor);
+      for (Value& value : values) value = e.mul(expBelow(value, statistics.maximum), factor);
       storeGroup(position, values);
       return {};
     });
@@ -178,12 +186,13 @@ class GpuRowKernel {
 
 }  // namespace
 
-void buildGpuRowKernel(Operation *gpuModule) {
+void buildGpuRowKernel(Operation* gpuModule) {
   OpBuilder builder(gpuModule->getContext());
   GpuEmitter e(builder, builder.getUnknownLoc());
   Type pointer = e.pointer();
-  gpu::GPUFuncOp kernel = e.beginKernel(gpuModule, "alidade_rows",
-                                        {pointer, e.i64(), e.i64(), pointer, pointer, e.i32()}, kGpuRowThreads);
+  gpu::GPUFuncOp kernel =
+      e.beginKernel(gpuModule, "alidade_rows",
+                    {pointer, e.i64(), e.i64(), pointer, pointer, e.i32()}, kGpuRowThreads);
   GpuRowKernel(e, kernel).emit();
   e.endKernel();
 }

@@ -13,7 +13,7 @@ constexpr int64_t kWarps = kGpuScalarThreads / kWarpSize;
 // A warp takes a row, its lanes take tokens. [] values are computed by all threads alike.
 class GpuScalarBlock final : public ScalarBlockBase {
  public:
-  GpuScalarBlock(GpuEmitter &gpu, ObjectiveOp objective, gpu::GPUFuncOp kernel)
+  GpuScalarBlock(GpuEmitter& gpu, ObjectiveOp objective, gpu::GPUFuncOp kernel)
       : ScalarBlockBase(gpu, objective, kernel.getArgument(0)),
         gpu(gpu),
         sums(gpu.sharedArray(kernel, kWarps, gpu.f64())),
@@ -22,15 +22,21 @@ class GpuScalarBlock final : public ScalarBlockBase {
         warp(gpu.warp(thread)) {}
 
  protected:
-  Range rowsOf(Value begin, Value end) override { return {e.add(begin, warp), end, e.index(kWarps)}; }
-  Range tokensOf(Value begin, Value end) override { return {e.add(begin, lane), end, e.index(kWarpSize)}; }
+  Range rowsOf(Value begin, Value end) override {
+    return {e.add(begin, warp), end, e.index(kWarps)};
+  }
+  Range tokensOf(Value begin, Value end) override {
+    return {e.add(begin, lane), end, e.index(kWarpSize)};
+  }
 
   Value joinTokens(Value partial) override {
-    for (int32_t mask = kWarpSize / 2; mask > 0; mask /= 2) partial = e.add(partial, gpu.shuffleXor(partial, mask));
+    for (int32_t mask = kWarpSize / 2; mask > 0; mask /= 2)
+      partial = e.add(partial, gpu.shuffleXor(partial, mask));
     return partial;
   }
 
-  // All lanes of a warp hold the warp's sum. The first barrier also lets the whole block see what rows kept in scratch.
+  // All lanes of a warp hold the warp's sum. The first barrier also lets the whole block see what
+  // rows kept in scratch.
   Value joinRows(Value partial) override {
     oncePerRow([&] { gpu.storeShared(partial, sums, warp); });
     gpu.barrier();
@@ -44,7 +50,7 @@ class GpuScalarBlock final : public ScalarBlockBase {
   void oncePerRow(llvm::function_ref<void()> body) override { inThreadZeroOf(lane, body); }
 
  private:
-  GpuEmitter &gpu;
+  GpuEmitter& gpu;
   const Value sums, thread, lane, warp;
 
   void inThreadZeroOf(Value number, llvm::function_ref<void()> body) {
@@ -58,10 +64,11 @@ class GpuScalarBlock final : public ScalarBlockBase {
 
 }  // namespace
 
-FailureOr<ScratchSize> buildGpuScalarBlock(Operation *gpuModule, ObjectiveOp objective) {
+FailureOr<ScratchSize> buildGpuScalarBlock(Operation* gpuModule, ObjectiveOp objective) {
   OpBuilder builder(gpuModule->getContext());
   GpuEmitter e(builder, objective.getLoc());
-  gpu::GPUFuncOp kernel = e.beginKernel(gpuModule, "alidade_scalars", {e.pointer()}, kGpuScalarThreads);
+  gpu::GPUFuncOp kernel =
+      e.beginKernel(gpuModule, "alidade_scalars", {e.pointer()}, kGpuScalarThreads);
   GpuScalarBlock block(e, objective, kernel);
   if (failed(block.emit())) return failure();
   e.endKernel();

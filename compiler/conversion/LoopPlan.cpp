@@ -6,16 +6,21 @@ using namespace mlir;
 
 namespace alidade::pref {
 
-bool isRowReduction(Operation *op) { return isa<SumOp, MeanOp>(op) && axesOf(op->getOperand(0)).size() == 1; }
+bool isRowReduction(Operation* op) {
+  return isa<SumOp, MeanOp>(op) && axesOf(op->getOperand(0)).size() == 1;
+}
 
-bool isTokenReduction(Operation *op) { return isa<SumOp, MeanOp>(op) && axesOf(op->getOperand(0)).size() == 2; }
+bool isTokenReduction(Operation* op) {
+  return isa<SumOp, MeanOp>(op) && axesOf(op->getOperand(0)).size() == 2;
+}
 
 ResponseRole tokenRoleOf(Value value) { return axesOf(value).back().getResponse(); }
 
 LoopPlan::LoopPlan(ObjectiveOp objective) {
-  for (Operation &op : objective.getBody().front()) place(&op);
-  // Roots of each row loop: what it reduces, keeps, or writes out. Everything else is reached from them.
-  for (Operation &op : objective.getBody().front()) {
+  for (Operation& op : objective.getBody().front()) place(&op);
+  // Roots of each row loop: what it reduces, keeps, or writes out. Everything else is reached from
+  // them.
+  for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1) continue;
     Value result = op.getResult(0);
     if (isRowReduction(&op)) {
@@ -24,14 +29,17 @@ LoopPlan::LoopPlan(ObjectiveOp objective) {
       for (Value operand : op.getOperands()) require(operand, phaseOf(result));
     }
   }
-  for (const NamedValue &cotangent : cotangentsOf(objective)) require(cotangent.value, phaseOf(cotangent.value));
+  for (const NamedValue& cotangent : cotangentsOf(objective))
+    require(cotangent.value, phaseOf(cotangent.value));
 }
 
-void LoopPlan::place(Operation *op) {
+void LoopPlan::place(Operation* op) {
   if (op->getNumResults() != 1) return;
   Place result;
-  for (Value operand : op->getOperands()) result.phase = std::max(result.phase, places.lookup(operand).phase);
-  for (Value operand : op->getOperands()) result.level = std::max(result.level, levelIn(operand, result.phase));
+  for (Value operand : op->getOperands())
+    result.phase = std::max(result.phase, places.lookup(operand).phase);
+  for (Value operand : op->getOperands())
+    result.level = std::max(result.level, levelIn(operand, result.phase));
   if (isTokenReduction(op)) ++result.level;
   if (isRowReduction(op)) ++result.phase;
   if (axesOf(op->getResult(0)).empty()) result.level = 0;
@@ -41,7 +49,7 @@ void LoopPlan::place(Operation *op) {
 
 unsigned LoopPlan::numLevels(unsigned phase) const {
   unsigned levels = 1;
-  for (const auto &[value, place] : places)
+  for (const auto& [value, place] : places)
     if (place.phase == phase) levels = std::max(levels, place.level + 1);
   return levels;
 }
@@ -71,7 +79,7 @@ std::optional<unsigned> LoopPlan::slotOf(Value value) const {
 
 SmallVector<Value> LoopPlan::loadedIn(unsigned phase) const {
   SmallVector<Value> values;
-  for (const auto &[value, slot] : slots)
+  for (const auto& [value, slot] : slots)
     if (required.contains({value, phase})) values.push_back(value);
   return values;
 }

@@ -15,46 +15,51 @@ using arith::CmpFPredicate;
 
 constexpr double kLn2 = 0.6931471805599453;
 
-Value exp(Emitter &e, Value x) { return math::ExpOp::create(e.builder, e.loc, x); }
-Value expm1(Emitter &e, Value x) { return math::ExpM1Op::create(e.builder, e.loc, x); }
-Value log(Emitter &e, Value x) { return math::LogOp::create(e.builder, e.loc, x); }
-Value log1p(Emitter &e, Value x) { return math::Log1pOp::create(e.builder, e.loc, x); }
+Value exp(Emitter& e, Value x) { return math::ExpOp::create(e.builder, e.loc, x); }
+Value expm1(Emitter& e, Value x) { return math::ExpM1Op::create(e.builder, e.loc, x); }
+Value log(Emitter& e, Value x) { return math::LogOp::create(e.builder, e.loc, x); }
+Value log1p(Emitter& e, Value x) { return math::Log1pOp::create(e.builder, e.loc, x); }
 
 // Comparisons are written so that a NaN in the first operand survives.
-Value smaller(Emitter &e, Value a, Value b) { return e.select(e.compare(CmpFPredicate::OLT, b, a), b, a); }
-Value larger(Emitter &e, Value a, Value b) { return e.select(e.compare(CmpFPredicate::OGT, b, a), b, a); }
+Value smaller(Emitter& e, Value a, Value b) {
+  return e.select(e.compare(CmpFPredicate::OLT, b, a), b, a);
+}
+Value larger(Emitter& e, Value a, Value b) {
+  return e.select(e.compare(CmpFPredicate::OGT, b, a), b, a);
+}
 
-Value indicator(Emitter &e, Value condition) {
+Value indicator(Emitter& e, Value condition) {
   return e.select(condition, e.constant(e.f64(), 1.0), e.constant(e.f64(), 0.0));
 }
 
 // log(1 + exp(-|x|)), in (0, log 2].
-Value logOnePlusExpOfMinusAbs(Emitter &e, Value x) { return log1p(e, exp(e, e.neg(e.abs(x)))); }
+Value logOnePlusExpOfMinusAbs(Emitter& e, Value x) { return log1p(e, exp(e, e.neg(e.abs(x)))); }
 
-Value sigmoid(Emitter &e, Value x) {
+Value sigmoid(Emitter& e, Value x) {
   Value one = e.like(x, 1.0);
   return e.div(one, e.add(one, exp(e, e.neg(x))));
 }
 
-Value logAddExp(Emitter &e, Value a, Value b) {
+Value logAddExp(Emitter& e, Value a, Value b) {
   Value sum = e.add(larger(e, a, b), logOnePlusExpOfMinusAbs(e, e.sub(a, b)));
   return e.select(e.compare(CmpFPredicate::OEQ, a, b), e.add(a, e.like(a, kLn2)), sum);
 }
 
-Value log1mExp(Emitter &e, Value x) {
+Value log1mExp(Emitter& e, Value x) {
   Value near = log(e, e.neg(expm1(e, x)));
   Value far = log1p(e, e.neg(exp(e, x)));
   return e.select(e.compare(CmpFPredicate::OGT, x, e.like(x, -kLn2)), near, far);
 }
 
-Value sign(Emitter &e, Value x) {
+Value sign(Emitter& e, Value x) {
   Value zero = e.like(x, 0.0);
   return e.sub(indicator(e, e.compare(CmpFPredicate::OGT, x, zero)),
                indicator(e, e.compare(CmpFPredicate::OLT, x, zero)));
 }
 
-// IEEE 754 pow: |a|^b with the sign of an odd integer power; NaN for a negative base and a fractional exponent.
-Value pow(Emitter &e, Value a, Value b) {
+// IEEE 754 pow: |a|^b with the sign of an odd integer power; NaN for a negative base and a
+// fractional exponent.
+Value pow(Emitter& e, Value a, Value b) {
   Value zero = e.like(a, 0.0), one = e.like(a, 1.0);
   auto floor = [&](Value x) -> Value { return math::FloorOp::create(e.builder, e.loc, x); };
   Value magnitude = exp(e, e.mul(b, log(e, e.abs(a))));
@@ -87,8 +92,8 @@ CmpFPredicate toArith(Predicate predicate) {
   llvm_unreachable("every predicate is handled");
 }
 
-Value emitUnary(Emitter &e, Operation *op, Value x) {
-  return llvm::TypeSwitch<Operation *, Value>(op)
+Value emitUnary(Emitter& e, Operation* op, Value x) {
+  return llvm::TypeSwitch<Operation*, Value>(op)
       .Case([&](NegOp) { return e.neg(x); })
       .Case([&](AbsOp) { return e.abs(x); })
       .Case([&](SquareOp) { return e.mul(x, x); })
@@ -101,16 +106,18 @@ Value emitUnary(Emitter &e, Operation *op, Value x) {
       .Case([&](LogSigmoidOp) {
         return e.sub(smaller(e, x, e.like(x, 0.0)), logOnePlusExpOfMinusAbs(e, x));
       })
-      .Case([&](SoftplusOp) { return e.add(larger(e, x, e.like(x, 0.0)), logOnePlusExpOfMinusAbs(e, x)); })
+      .Case([&](SoftplusOp) {
+        return e.add(larger(e, x, e.like(x, 0.0)), logOnePlusExpOfMinusAbs(e, x));
+      })
       .Case([&](Log1mExpOp) { return log1mExp(e, x); })
       .Case([&](ReluOp) { return e.greater(x, e.like(x, 0.0)); })
       .Case([&](SignOp) { return sign(e, x); })
-      .Case<StopGradientOp, BroadcastOp>([&](Operation *) { return x; })
-      .Default([](Operation *) { return Value(); });
+      .Case<StopGradientOp, BroadcastOp>([&](Operation*) { return x; })
+      .Default([](Operation*) { return Value(); });
 }
 
-Value emitBinary(Emitter &e, Operation *op, Value a, Value b) {
-  return llvm::TypeSwitch<Operation *, Value>(op)
+Value emitBinary(Emitter& e, Operation* op, Value a, Value b) {
+  return llvm::TypeSwitch<Operation*, Value>(op)
       .Case([&](AddOp) { return e.add(a, b); })
       .Case([&](SubOp) { return e.sub(a, b); })
       .Case([&](MulOp) { return e.mul(a, b); })
@@ -119,26 +126,30 @@ Value emitBinary(Emitter &e, Operation *op, Value a, Value b) {
       .Case([&](MaxOp) { return larger(e, a, b); })
       .Case([&](PowOp) { return pow(e, a, b); })
       .Case([&](LogAddExpOp) { return logAddExp(e, a, b); })
-      .Case([&](CompareOp compare) { return indicator(e, e.compare(toArith(compare.getPredicate()), a, b)); })
-      .Default([](Operation *) { return Value(); });
+      .Case([&](CompareOp compare) {
+        return indicator(e, e.compare(toArith(compare.getPredicate()), a, b));
+      })
+      .Default([](Operation*) { return Value(); });
 }
 
-Value emitTernary(Emitter &e, Operation *op, Value a, Value b, Value c) {
-  return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](WhereOp) { return e.select(e.compare(CmpFPredicate::UNE, a, e.like(a, 0.0)), b, c); })
+Value emitTernary(Emitter& e, Operation* op, Value a, Value b, Value c) {
+  return llvm::TypeSwitch<Operation*, Value>(op)
+      .Case(
+          [&](WhereOp) { return e.select(e.compare(CmpFPredicate::UNE, a, e.like(a, 0.0)), b, c); })
       .Case([&](ClampOp) { return smaller(e, larger(e, a, b), c); })
-      .Default([](Operation *) { return Value(); });
+      .Default([](Operation*) { return Value(); });
 }
 
 }  // namespace
 
-Value emitPoint(Emitter &e, Operation *op, ValueRange operands) {
+Value emitPoint(Emitter& e, Operation* op, ValueRange operands) {
   Value value;
   if (auto constant = dyn_cast<ConstantOp>(op)) value = e.constant(e.f64(), constant.getNumber());
   if (operands.size() == 1) value = emitUnary(e, op, operands[0]);
   if (operands.size() == 2) value = emitBinary(e, op, operands[0], operands[1]);
   if (operands.size() == 3) value = emitTernary(e, op, operands[0], operands[1], operands[2]);
-  if (!value) op->emitError() << "no lowering to arith: the scalar block does not know this operation";
+  if (!value)
+    op->emitError() << "no lowering to arith: the scalar block does not know this operation";
   return value;
 }
 

@@ -1,4 +1,5 @@
-// The value of one element-wise or constant operation of the dialect at one point, as arith and math ops on f64.
+// The value of one element-wise or constant operation of the dialect at one point, as arith and
+// math ops on f64.
 
 #ifndef ALIDADE_COMPILER_CONVERSION_POINTOPS_H_
 #define ALIDADE_COMPILER_CONVERSION_POINTOPS_H_
@@ -8,9 +9,10 @@
 
 namespace alidade::pref {
 
-// `operands` are the f64 values of op's operands at the point. Returns null, after an error at `op`, for an operation
-// that has no such form; what reads memory or reduces an axis is the caller's.
-mlir::Value emitPoint(Emitter &e, mlir::Operation *op, mlir::ValueRange operands);
+// `operands` are the f64 values of op's operands at the point. Returns null, after an error at
+// `op`, for an operation that has no such form; what reads memory or reduces an axis is the
+// caller's.
+mlir::Value emitPoint(Emitter& e, mlir::Operation* op, mlir::ValueRange operands);
 
 }  // namespace alidade::pref
 

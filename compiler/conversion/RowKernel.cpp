@@ -18,14 +18,16 @@ using arith::CmpIPredicate;
 
 // Independent accumulators per loop: hides the latency of the add and of the compare.
 constexpr int64_t kUnroll = 4;
-// Iterations of the unrolled loop whose exponentials are summed in f32 before they enter the f64 sum: a lane adds at
-// most this many values in [0, 1], so its rounding stays near 1e-6 whatever the vocabulary.
+// Iterations of the unrolled loop whose exponentials are summed in f32 before they enter the f64
+// sum: a lane adds at most this many values in [0, 1], so its rounding stays near 1e-6 whatever the
+// vocabulary.
 constexpr int64_t kBlockIterations = 32;
-// exp(x) is taken as 0 below this. exp(-70) = 4e-31 does not move an f32 sum that is at least 1, and after division by
-// the sum of a million entries it is still normal: no slow denormals reach the GEMM that reads the gradient.
+// exp(x) is taken as 0 below this. exp(-70) = 4e-31 does not move an f32 sum that is at least 1,
+// and after division by the sum of a million entries it is still normal: no slow denormals reach
+// the GEMM that reads the gradient.
 constexpr double kFlushBelow = -70.0;
-// exp(r) on |r| <= ln(2) / 2, minimax with the first two coefficients held at 1 (exp(0) is exactly 1): relative error
-// 1.8e-8 with coefficients rounded to f32.
+// exp(r) on |r| <= ln(2) / 2, minimax with the first two coefficients held at 1 (exp(0) is exactly
+// 1): relative error 1.8e-8 with coefficients rounded to f32.
 constexpr double kExpCoefficients[] = {1.0,
                                        1.0,
                                        0.4999999419162579,
@@ -33,13 +35,13 @@ constexpr double kExpCoefficients[] = {1.0,
                                        0.04166800473033489,
                                        0.008374195636784935,
                                        0.0013843606484893578};
-// Adding this rounds an f32 of magnitude below 2^22 to an integer and leaves that integer, plus the exponent bias of
-// f32, in the low bits.
+// Adding this rounds an f32 of magnitude below 2^22 to an integer and leaves that integer, plus the
+// exponent bias of f32, in the low bits.
 constexpr double kRoundToBiasedInt = 12582912.0 + 127.0;
 
 class RowKernel {
  public:
-  RowKernel(Emitter &e, func::FuncOp function, int64_t lanes)
+  RowKernel(Emitter& e, func::FuncOp function, int64_t lanes)
       : e(e),
         logits(function.getArgument(0)),
         rows(function.getArgument(1)),
@@ -68,7 +70,7 @@ class RowKernel {
   }
 
  private:
-  Emitter &e;
+  Emitter& e;
   const Value logits, rows, vocab, stride, labels, logp, gradient;
   const int64_t lanes;
   const VectorType vectorType;
@@ -79,7 +81,8 @@ class RowKernel {
     SmallVector<int32_t> positions(lanes);
     for (int64_t i = 0; i < lanes; ++i) positions[i] = static_cast<int32_t>(i);
     Value iota = arith::ConstantOp::create(
-        e.builder, e.loc, DenseElementsAttr::get(VectorType::get({lanes}, e.i32()), ArrayRef<int32_t>(positions)));
+        e.builder, e.loc,
+        DenseElementsAttr::get(VectorType::get({lanes}, e.i32()), ArrayRef<int32_t>(positions)));
     Value left = arith::TruncIOp::create(e.builder, e.loc, e.i32(), e.sub(vocab, vectorEnd));
     return e.compareInt(CmpIPredicate::slt, iota, e.splat(left, lanes));
   }
@@ -90,7 +93,8 @@ class RowKernel {
   // The last vocab % lanes logits; `fill` elsewhere.
   Value loadTail(double fill) {
     return LLVM::MaskedLoadOp::create(e.builder, e.loc, vectorType, at(vectorEnd), tailMask,
-                                      e.constant(vectorType, fill), e.builder.getI32IntegerAttr(sizeof(float)),
+                                      e.constant(vectorType, fill),
+                                      e.builder.getI32IntegerAttr(sizeof(float)),
                                       /*nontemporal=*/nullptr);
   }
 
@@ -105,14 +109,16 @@ class RowKernel {
     Value target = e.load(e.f32(), at(label), sizeof(float));
     Value maximum = emitMaximum();
     Value sum = e.branch(
-        wantsGradient, e.f64(), [&]() -> SmallVector<Value> { return {emitSum(maximum, /*keep=*/true)}; },
+        wantsGradient, e.f64(),
+        [&]() -> SmallVector<Value> { return {emitSum(maximum, /*keep=*/true)}; },
         [&]() -> SmallVector<Value> { return {emitSum(maximum, /*keep=*/false)}; })[0];
     Value shifted = e.sub(e.extend(target), e.extend(maximum));
     Value result = e.sub(shifted, math::LogOp::create(e.builder, e.loc, sum));
     e.store(e.truncate(result), e.address(logp, row, e.f32()), sizeof(float));
     e.branch(wantsGradient, {}, [&]() -> SmallVector<Value> {
       emitScale(e.truncate(e.div(e.constant(e.f64(), -1.0), sum)));
-      e.store(e.add(e.load(e.f32(), at(label), sizeof(float)), e.constant(e.f32(), 1.0)), at(label), sizeof(float));
+      e.store(e.add(e.load(e.f32(), at(label), sizeof(float)), e.constant(e.f32(), 1.0)), at(label),
+              sizeof(float));
       return {};
     });
   }
@@ -127,10 +133,12 @@ class RowKernel {
         next.push_back(e.greater(loadVector(e.add(k, e.index(j * lanes))), seen[j]));
       return next;
     });
-    Value merged = e.greater(e.greater(lanesMax[0], lanesMax[1]), e.greater(lanesMax[2], lanesMax[3]));
-    merged = e.loop(unrolledEnd, vectorEnd, width, merged, [&](Value k, ValueRange seen) -> SmallVector<Value> {
-      return {e.greater(loadVector(k), seen[0])};
-    })[0];
+    Value merged =
+        e.greater(e.greater(lanesMax[0], lanesMax[1]), e.greater(lanesMax[2], lanesMax[3]));
+    merged = e.loop(unrolledEnd, vectorEnd, width, merged,
+                    [&](Value k, ValueRange seen) -> SmallVector<Value> {
+                      return {e.greater(loadVector(k), seen[0])};
+                    })[0];
     merged = e.branch(
         hasTail, vectorType,
         [&]() -> SmallVector<Value> {
@@ -144,7 +152,9 @@ class RowKernel {
     return vector::ReductionOp::create(e.builder, e.loc, kind, value, flags);
   }
 
-  Value reduceSum(Value value) { return e.extend(reduce(vector::CombiningKind::ADD, value, arith::FastMathFlags::reassoc)); }
+  Value reduceSum(Value value) {
+    return e.extend(reduce(vector::CombiningKind::ADD, value, arith::FastMathFlags::reassoc));
+  }
 
   // exp(x - maximum); exactly 1 at the maximum, 0 below kFlushBelow.
   Value emitExp(Value x, Value maximum) {
@@ -154,7 +164,8 @@ class RowKernel {
     Value r = e.fma(n, e.like(d, -0.6931471805599453), d);
     Value scale = e.bitsToFloat(e.shiftLeft(e.floatToBits(biased), 23));
     Value value = e.mul(e.horner(r, kExpCoefficients), scale);
-    return e.select(e.compare(CmpFPredicate::OLT, d, e.like(d, kFlushBelow)), e.like(d, 0.0), value);
+    return e.select(e.compare(CmpFPredicate::OLT, d, e.like(d, kFlushBelow)), e.like(d, 0.0),
+                    value);
   }
 
   // Sum of exp(x - maximum) over the row, f64; `keep` overwrites the row by the exponentials.
@@ -167,20 +178,23 @@ class RowKernel {
       return value;
     };
     Value block = e.index(lanes * kUnroll * kBlockIterations);
-    Value sum = e.loop(zero, unrolledEnd, block, e.constant(e.f64(), 0.0), [&](Value begin, ValueRange outer) {
-      Value end = arith::MinSIOp::create(e.builder, e.loc, e.add(begin, block), unrolledEnd);
-      SmallVector<Value> sums(kUnroll, nothing);
-      sums = e.loop(begin, end, unrolledWidth, sums, [&](Value k, ValueRange inner) {
-        SmallVector<Value> next;
-        for (int64_t j = 0; j < kUnroll; ++j) next.push_back(e.add(inner[j], step(e.add(k, e.index(j * lanes)))));
-        return next;
-      });
-      Value merged = e.add(e.add(sums[0], sums[1]), e.add(sums[2], sums[3]));
-      return SmallVector<Value>{e.add(outer[0], reduceSum(merged))};
-    })[0];
-    Value rest = e.loop(unrolledEnd, vectorEnd, width, nothing, [&](Value k, ValueRange inner) -> SmallVector<Value> {
-      return {e.add(inner[0], step(k))};
-    })[0];
+    Value sum = e.loop(
+        zero, unrolledEnd, block, e.constant(e.f64(), 0.0), [&](Value begin, ValueRange outer) {
+          Value end = arith::MinSIOp::create(e.builder, e.loc, e.add(begin, block), unrolledEnd);
+          SmallVector<Value> sums(kUnroll, nothing);
+          sums = e.loop(begin, end, unrolledWidth, sums, [&](Value k, ValueRange inner) {
+            SmallVector<Value> next;
+            for (int64_t j = 0; j < kUnroll; ++j)
+              next.push_back(e.add(inner[j], step(e.add(k, e.index(j * lanes)))));
+            return next;
+          });
+          Value merged = e.add(e.add(sums[0], sums[1]), e.add(sums[2], sums[3]));
+          return SmallVector<Value>{e.add(outer[0], reduceSum(merged))};
+        })[0];
+    Value rest = e.loop(unrolledEnd, vectorEnd, width, nothing,
+                        [&](Value k, ValueRange inner) -> SmallVector<Value> {
+                          return {e.add(inner[0], step(k))};
+                        })[0];
     rest = e.branch(
         hasTail, vectorType,
         [&]() -> SmallVector<Value> {
@@ -218,7 +232,8 @@ void buildRowKernel(ModuleOp module, StringRef name, int64_t lanes) {
   Location loc = builder.getUnknownLoc();
   Emitter e(builder, loc);
   Type pointer = e.pointer();
-  auto type = builder.getFunctionType({pointer, e.i64(), e.i64(), e.i64(), pointer, pointer, e.i32()}, {});
+  auto type =
+      builder.getFunctionType({pointer, e.i64(), e.i64(), e.i64(), pointer, pointer, e.i32()}, {});
   auto function = func::FuncOp::create(builder, loc, name, type);
   builder.setInsertionPointToEnd(function.addEntryBlock());
   RowKernel(e, function, lanes).emit();

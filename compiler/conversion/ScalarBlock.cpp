@@ -28,7 +28,8 @@ FailureOr<ScratchSize> buildScalarBlock(ModuleOp module, StringRef name, Objecti
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Location loc = objective.getLoc();
   Emitter e(builder, loc);
-  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType({e.pointer()}, {}));
+  auto function =
+      func::FuncOp::create(builder, loc, name, builder.getFunctionType({e.pointer()}, {}));
   builder.setInsertionPointToEnd(function.addEntryBlock());
   CpuScalarBlock block(e, objective, function.getArgument(0));
   if (failed(block.emit())) return failure();

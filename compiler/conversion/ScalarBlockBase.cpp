@@ -41,7 +41,8 @@ void ScalarBlockBase::loadArguments() {
     if (size == 0) return pointers;
     Value array = loadField(offset, e.pointer());
     for (size_t i = 0; i < size; ++i)
-      pointers.push_back(e.load(e.pointer(), e.address(array, e.index(i), e.pointer()), kPointerBytes));
+      pointers.push_back(
+          e.load(e.pointer(), e.address(array, e.index(i), e.pointer()), kPointerBytes));
     return pointers;
   };
   reads = loadArray(offsetof(AlidadeScalarArgs, reads), readsOf(objective).size());
@@ -62,18 +63,19 @@ Value ScalarBlockBase::slotAddress(Value value) {
 }
 
 bool ScalarBlockBase::rowLoopNeeded(unsigned phase) {
-  for (Operation &op : objective.getBody().front()) {
+  for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1) continue;
     Value result = op.getResult(0);
     if (isRowReduction(&op) && plan.phaseOf(result) == phase + 1) return true;
     if (plan.slotOf(result) && plan.phaseOf(result) == phase) return true;
   }
-  return llvm::any_of(cotangentsOf(objective),
-                      [&](const NamedValue &cotangent) { return plan.phaseOf(cotangent.value) == phase; });
+  return llvm::any_of(cotangentsOf(objective), [&](const NamedValue& cotangent) {
+    return plan.phaseOf(cotangent.value) == phase;
+  });
 }
 
 void ScalarBlockBase::emitScalars(unsigned phase) {
-  for (Operation &op : objective.getBody().front()) {
+  for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1 || isRowReduction(&op)) continue;
     Value result = op.getResult(0);
     if (axesOf(result).empty() && plan.phaseOf(result) == phase) scalars[result] = compute(&op);
@@ -81,9 +83,10 @@ void ScalarBlockBase::emitScalars(unsigned phase) {
 }
 
 void ScalarBlockBase::emitRows(unsigned phase) {
-  SmallVector<Operation *> reductions;
-  for (Operation &op : objective.getBody().front())
-    if (isRowReduction(&op) && plan.phaseOf(op.getResult(0)) == phase + 1) reductions.push_back(&op);
+  SmallVector<Operation*> reductions;
+  for (Operation& op : objective.getBody().front())
+    if (isRowReduction(&op) && plan.phaseOf(op.getResult(0)) == phase + 1)
+      reductions.push_back(&op);
   SmallVector<Value> sums(reductions.size(), e.constant(e.f64(), 0.0));
   Range range = rowsOf(rowBegin, rowEnd);
   sums = e.loop(range.begin, range.end, range.step, sums, [&](Value index, ValueRange partial) {
@@ -97,7 +100,8 @@ void ScalarBlockBase::emitRows(unsigned phase) {
   });
   for (auto [reduction, sum] : llvm::zip_equal(reductions, sums)) {
     Value total = joinRows(sum);
-    scalars[reduction->getResult(0)] = isa<MeanOp>(reduction) ? divideByCount(total, rowCount) : total;
+    scalars[reduction->getResult(0)] =
+        isa<MeanOp>(reduction) ? divideByCount(total, rowCount) : total;
   }
 }
 
@@ -105,7 +109,7 @@ void ScalarBlockBase::emitRow(unsigned phase) {
   for (Value value : plan.loadedIn(phase))
     rowValues[value] = e.load(e.f64(), slotAddress(value), sizeof(float));
   for (unsigned level = 0; level < plan.numLevels(phase); ++level) emitLevel(phase, level);
-  for (Operation &op : objective.getBody().front()) {
+  for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1) continue;
     Value value = op.getResult(0);
     if (!plan.slotOf(value) || plan.phaseOf(value) != phase) continue;
@@ -114,18 +118,20 @@ void ScalarBlockBase::emitRow(unsigned phase) {
 }
 
 void ScalarBlockBase::emitLevel(unsigned phase, unsigned level) {
-  for (Operation &op : objective.getBody().front()) {
+  for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1 || isTokenReduction(&op)) continue;
     Value result = op.getResult(0);
-    if (axesOf(result).size() != 1 || plan.phaseOf(result) != phase || plan.levelIn(result, phase) != level) continue;
+    if (axesOf(result).size() != 1 || plan.phaseOf(result) != phase ||
+        plan.levelIn(result, phase) != level)
+      continue;
     rowValues[result] = compute(&op);
   }
   for (ResponseRole role : responsesOf(objective)) emitTokens(phase, level, role);
 }
 
 void ScalarBlockBase::emitTokens(unsigned phase, unsigned level, ResponseRole role) {
-  SmallVector<Operation *> reductions;
-  for (Operation &op : objective.getBody().front()) {
+  SmallVector<Operation*> reductions;
+  for (Operation& op : objective.getBody().front()) {
     if (!isTokenReduction(&op) || tokenRoleOf(op.getOperand(0)) != role) continue;
     if (plan.phaseOf(op.getResult(0)) == phase && plan.levelIn(op.getOperand(0), phase) == level)
       reductions.push_back(&op);
@@ -133,7 +139,8 @@ void ScalarBlockBase::emitTokens(unsigned phase, unsigned level, ResponseRole ro
   SmallVector<std::pair<Value, Value>> writes;  // cotangent, destination
   for (auto [cotangent, destination] : llvm::zip_equal(cotangentsOf(objective), cotangents)) {
     if (tokenRoleOf(cotangent.value) != role || plan.phaseOf(cotangent.value) != phase) continue;
-    if (plan.levelIn(cotangent.value, phase) == level) writes.emplace_back(cotangent.value, destination);
+    if (plan.levelIn(cotangent.value, phase) == level)
+      writes.emplace_back(cotangent.value, destination);
   }
   if (reductions.empty() && writes.empty()) return;
 
@@ -156,7 +163,8 @@ void ScalarBlockBase::emitTokens(unsigned phase, unsigned level, ResponseRole ro
   });
   for (auto [reduction, sum] : llvm::zip_equal(reductions, sums)) {
     Value total = joinTokens(sum);
-    rowValues[reduction->getResult(0)] = isa<MeanOp>(reduction) ? divideByCount(total, tokenCount(role)) : total;
+    rowValues[reduction->getResult(0)] =
+        isa<MeanOp>(reduction) ? divideByCount(total, tokenCount(role)) : total;
   }
 }
 
@@ -167,7 +175,7 @@ void ScalarBlockBase::emitResults() {
       e.store(e.truncate(get(value)), e.address(results, e.index(index++), e.f32()), sizeof(float));
     };
     write(lossOf(objective));
-    for (const NamedValue &metric : metricsOf(objective)) write(metric.value);
+    for (const NamedValue& metric : metricsOf(objective)) write(metric.value);
   });
 }
 
@@ -199,7 +207,7 @@ Value ScalarBlockBase::get(Value value) {
   return computed;
 }
 
-Value ScalarBlockBase::compute(Operation *op) {
+Value ScalarBlockBase::compute(Operation* op) {
   if (isa<HyperOp, LogProbOp, CountOp>(op)) return computeLeaf(op);
   SmallVector<Value> operands;
   for (Value operand : op->getOperands()) operands.push_back(get(operand));
@@ -208,13 +216,15 @@ Value ScalarBlockBase::compute(Operation *op) {
   return e.constant(e.f64(), 0.0);  // keeps the rest of the walk sound; emit() reports the failure
 }
 
-Value ScalarBlockBase::computeLeaf(Operation *op) {
+Value ScalarBlockBase::computeLeaf(Operation* op) {
   auto loadFloat = [&](Value array, Value index) {
     return e.extend(e.load(e.f32(), e.address(array, index, e.f32()), sizeof(float)));
   };
   if (auto read = dyn_cast<LogProbOp>(op)) return loadFloat(reads[readIndexOf(read)], token);
   if (auto count = dyn_cast<CountOp>(op)) {
-    Value length = axesOf(count.getResult()).empty() ? rowCount : tokenCount(count.getAxis().getValue().getResponse());
+    Value length = axesOf(count.getResult()).empty()
+                       ? rowCount
+                       : tokenCount(count.getAxis().getValue().getResponse());
     return e.intToFloat(length, e.f64());
   }
   SmallVector<HyperOp> hypers = hypersOf(objective);

@@ -1,5 +1,5 @@
-// The walk over a LoopPlan that the CPU and the GPU scalar block share. What differs is who computes which row and token,
-// and how partial sums meet.
+// The walk over a LoopPlan that the CPU and the GPU scalar block share. What differs is who
+// computes which row and token, and how partial sums meet.
 
 #ifndef ALIDADE_COMPILER_CONVERSION_SCALARBLOCKBASE_H_
 #define ALIDADE_COMPILER_CONVERSION_SCALARBLOCKBASE_H_
@@ -12,7 +12,7 @@ namespace alidade::pref {
 
 class ScalarBlockBase {
  public:
-  ScalarBlockBase(Emitter &e, ObjectiveOp objective, mlir::Value arguments)
+  ScalarBlockBase(Emitter& e, ObjectiveOp objective, mlir::Value arguments)
       : e(e), objective(objective), arguments(arguments), plan(objective) {}
   virtual ~ScalarBlockBase() = default;
 
@@ -36,7 +36,7 @@ class ScalarBlockBase {
   // Writes by one thread of those that share a row.
   virtual void oncePerRow(llvm::function_ref<void()> body) = 0;
 
-  Emitter &e;
+  Emitter& e;
 
  private:
   ObjectiveOp objective;
@@ -44,7 +44,8 @@ class ScalarBlockBase {
   const LoopPlan plan;
   llvm::SmallVector<mlir::Value> reads, offsets, cotangents;
   mlir::Value hyperparameters, results, rowBegin, rowEnd, rowCount, scratch;
-  // f64 values of the dialect's values: [] ones, those of the current row, those of the current token.
+  // f64 values of the dialect's values: [] ones, those of the current row, those of the current
+  // token.
   llvm::DenseMap<mlir::Value, mlir::Value> scalars, rowValues, tokenValues;
   mlir::Value row, token;
   bool hasFailed = false;
@@ -66,8 +67,8 @@ class ScalarBlockBase {
   mlir::Value divideByCount(mlir::Value sum, mlir::Value count);
   // The value where it is already known, or, for a token value, computed here.
   mlir::Value get(mlir::Value value);
-  mlir::Value compute(mlir::Operation *op);
-  mlir::Value computeLeaf(mlir::Operation *op);
+  mlir::Value compute(mlir::Operation* op);
+  mlir::Value computeLeaf(mlir::Operation* op);
   unsigned roleIndex(ResponseRole role);
 };
 

@@ -20,14 +20,16 @@
 namespace alidade::pref {
 namespace {
 
-// Central differences with step 1e-5 of values of order 1: truncation 1e-10, cancellation 1e-16 / 1e-5 = 1e-11.
+// Central differences with step 1e-5 of values of order 1: truncation 1e-10, cancellation 1e-16 /
+// 1e-5 = 1e-11.
 constexpr double kTolerance = 1e-8;
 
-// Lines that compute %y from %x and %z, token scores of the same response with gradient, all between -1 and 1 and at
-// least 1e-3 away from 0 and from each other; %p is |x| + 0.1, %s and %u are their sums per row, %h is a hyperparameter.
+// Lines that compute %y from %x and %z, token scores of the same response with gradient, all
+// between -1 and 1 and at least 1e-3 away from 0 and from each other; %p is |x| + 0.1, %s and %u
+// are their sums per row, %h is a hyperparameter.
 struct Case {
-  const char *name;
-  const char *body;
+  const char* name;
+  const char* body;
 };
 
 constexpr Case kCases[] = {
@@ -60,19 +62,22 @@ constexpr Case kCases[] = {
     {"pow_hyper", "%y = pref.pow %p, %h"},
     {"logaddexp", "%y = pref.logaddexp %x, %z"},
     {"logaddexp_row", "%y = pref.logaddexp %s, %z"},
-    {"where", "%c = pref.stop_gradient %x\n%o = pref.compare gt %c, %z\n%y = pref.where %o, %x, %u"},
+    {"where",
+     "%c = pref.stop_gradient %x\n%o = pref.compare gt %c, %z\n%y = pref.where %o, %x, %u"},
     {"clamp", "%a = pref.sub %z, %h\n%b = pref.add %z, %h\n%y = pref.clamp %x, %a, %b"},
     {"clamp_crossed", "%a = pref.add %z, %h\n%b = pref.sub %z, %h\n%y = pref.clamp %x, %a, %b"},
     {"mean", "%m = pref.mean %x over token\n%y = pref.mul %m, %z"},
     {"count", "%n = pref.count over token(chosen)\n%y = pref.div %x, %n"},
-    {"broadcast", "%b = pref.broadcast %s to [row, token(chosen)]\n%c = pref.exp %b\n%y = pref.mul %c, %z"},
+    {"broadcast",
+     "%b = pref.broadcast %s to [row, token(chosen)]\n%c = pref.exp %b\n%y = pref.mul %c, %z"},
     {"batch", "%m = pref.mean %s over row\n%e = pref.exp %m\n%y = pref.mul %e, %x"},
     {"batch_sum", "%m = pref.sum %s over row\n%e = pref.sigmoid %m\n%y = pref.mul %e, %x"},
-    {"batch_broadcast", "%m = pref.mean %s over row\n%b = pref.broadcast %m to [row]\n%y = pref.mul %b, %x"},
+    {"batch_broadcast",
+     "%m = pref.mean %s over row\n%b = pref.broadcast %m to [row]\n%y = pref.mul %b, %x"},
 };
 
 // The result enters the loss with a different weight at every token.
-std::string Objective(const Case &test) {
+std::string Objective(const Case& test) {
   return absl::StrReplaceAll(R"(pref.objective @NAME {
   %h = pref.hyper "h" default 0.5 in (0, inf)
   %x = pref.logprob policy(chosen)
@@ -105,11 +110,13 @@ Batch MakeBatch() {
   batch.numRows = 3;
   batch.offsets["chosen"] = {0, 3, 4, 8};
   RandomStream random(17, "gradient");
-  std::vector<double> &x = batch.logProbs["policy.chosen"], &z = batch.logProbs["policy.chosen@blank"];
+  std::vector<double>&x = batch.logProbs["policy.chosen"],
+  &z = batch.logProbs["policy.chosen@blank"];
   while (x.size() < 8) {
     double a = 2 * random.Uniform() - 1, b = 2 * random.Uniform() - 1;
     // Away from the kinks of abs, relu, min, max and of a clamp to z - 0.5 .. z + 0.5.
-    if (std::fabs(a) < 1e-3 || std::fabs(a - b) < 1e-3 || std::fabs(std::fabs(a - b) - 0.5) < 1e-3) continue;
+    if (std::fabs(a) < 1e-3 || std::fabs(a - b) < 1e-3 || std::fabs(std::fabs(a - b) - 0.5) < 1e-3)
+      continue;
     x.push_back(a);
     z.push_back(b);
     batch.logProbs["reference.chosen"].push_back(random.Uniform() - 2);
@@ -128,13 +135,14 @@ TEST_P(GradientTest, MatchesCentralDifferences) {
   absl::StatusOr<Evaluation> result = interpret(derived->objective(), batch);
   ASSERT_THAT(result, IsOk());
   ASSERT_EQ(result->cotangents.size(), 2);
-  for (const auto &[distribution, cotangent] : result->cotangents) {
+  for (const auto& [distribution, cotangent] : result->cotangents) {
     absl::StatusOr<std::vector<double>> expected =
         centralDifferences(objectiveOf(*derived->definition), batch, distribution);
     ASSERT_THAT(expected, IsOk());
     ASSERT_EQ(cotangent.size(), expected->size());
     for (size_t i = 0; i < cotangent.size(); ++i)
-      EXPECT_NEAR(cotangent[i], (*expected)[i], kTolerance * std::max(1.0, std::fabs((*expected)[i])))
+      EXPECT_NEAR(cotangent[i], (*expected)[i],
+                  kTolerance * std::max(1.0, std::fabs((*expected)[i])))
           << distribution << " token " << i;
   }
   // Canonicalisation and differentiation keep the loss: only the order of operations may differ.
@@ -144,12 +152,12 @@ TEST_P(GradientTest, MatchesCentralDifferences) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, GradientTest, testing::ValuesIn(kCases),
-                         [](const testing::TestParamInfo<Case> &info) { return info.param.name; });
+                         [](const testing::TestParamInfo<Case>& info) { return info.param.name; });
 
 // Every operation that computes a value occurs in a case above.
 TEST(GradientCases, CoverTheDialect) {
   std::string text;
-  for (const Case &test : kCases) text += Objective(test) + "\n";
+  for (const Case& test : kCases) text += Objective(test) + "\n";
   mlir::MLIRContext context;
   context.loadDialect<PrefDialect>();
   int count = 0;

@@ -1,4 +1,5 @@
-// The meaning of an objective: a plain interpreter in double precision, the oracle of everything that is compiled.
+// The meaning of an objective: a plain interpreter in double precision, the oracle of everything
+// that is compiled.
 //
 //   Batch batch;
 //   batch.numRows = 2;
@@ -8,7 +9,8 @@
 //   absl::StatusOr<Evaluation> result = interpret(objective, batch);
 //   result->loss;
 //
-// The same call serves an objective before and after differentiation; only the latter yields cotangents.
+// The same call serves an objective before and after differentiation; only the latter yields
+// cotangents.
 
 #ifndef ALIDADE_COMPILER_REFERENCE_INTERPRETER_H_
 #define ALIDADE_COMPILER_REFERENCE_INTERPRETER_H_
@@ -24,10 +26,12 @@
 
 namespace alidade::pref {
 
-// Token log-probabilities of the scored responses of some rows. Exactly what the objective reads must be present.
+// Token log-probabilities of the scored responses of some rows. Exactly what the objective reads
+// must be present.
 struct Batch {
   int64_t numRows = 0;
-  // By response role, [numRows + 1], from 0 and not decreasing: tokens of row b are offsets[b] .. offsets[b + 1].
+  // By response role, [numRows + 1], from 0 and not decreasing: tokens of row b are offsets[b] ..
+  // offsets[b + 1].
   std::map<std::string, std::vector<int64_t>> offsets;
   // By name of the distribution (DistributionAttr::getName), packed over rows, in nats.
   std::map<std::string, std::vector<double>> logProbs;
@@ -39,17 +43,21 @@ struct Evaluation {
   double loss = 0;
   // [row] metrics are means over rows.
   std::map<std::string, double> metrics;
-  // d loss / d log-probability, by name of the distribution, packed as logProbs is. Empty before pref-differentiate.
+  // d loss / d log-probability, by name of the distribution, packed as logProbs is. Empty before
+  // pref-differentiate.
   std::map<std::string, std::vector<double>> cotangents;
 };
 
-// Errors (invalid argument) name the response, distribution or hyperparameter, what was expected and what was given.
-absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch &batch);
+// Errors (invalid argument) name the response, distribution or hyperparameter, what was expected
+// and what was given.
+absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch& batch);
 
-// d loss / d log-probability of one distribution by central differences: what differentiation is checked against.
-// The error is of order step^2; gradients that the objective stops are not stopped here.
-absl::StatusOr<std::vector<double>> centralDifferences(ObjectiveOp objective, const Batch &batch,
-                                                       const std::string &distribution, double step = 1e-5);
+// d loss / d log-probability of one distribution by central differences: what differentiation is
+// checked against. The error is of order step^2; gradients that the objective stops are not stopped
+// here.
+absl::StatusOr<std::vector<double>> centralDifferences(ObjectiveOp objective, const Batch& batch,
+                                                       const std::string& distribution,
+                                                       double step = 1e-5);
 
 }  // namespace alidade::pref
 

@@ -25,20 +25,23 @@ using testing::HasSubstr;
 constexpr double kInf = std::numeric_limits<double>::infinity();
 
 // Parses without simplifying, so that the interpreter and not the folder computes.
-mlir::OwningOpRef<mlir::ModuleOp> Parse(const std::string &text, mlir::MLIRContext &context) {
+mlir::OwningOpRef<mlir::ModuleOp> Parse(const std::string& text, mlir::MLIRContext& context) {
   context.loadDialect<PrefDialect>();
   return mlir::parseSourceString<mlir::ModuleOp>(text, &context);
 }
 
-ObjectiveOp Objective(mlir::OwningOpRef<mlir::ModuleOp> &module) { return *module->getOps<ObjectiveOp>().begin(); }
+ObjectiveOp Objective(mlir::OwningOpRef<mlir::ModuleOp>& module) {
+  return *module->getOps<ObjectiveOp>().begin();
+}
 
 struct PointCase {
-  const char *line;  // computes %y of %a, %b, %c
+  const char* line;  // computes %y of %a, %b, %c
   double a, b, c;
   double expected;
 };
 
-// Expected values are from the definition of the operation, at points where a careless formula fails.
+// Expected values are from the definition of the operation, at points where a careless formula
+// fails.
 const PointCase kPoints[] = {
     {"%y = pref.log_sigmoid %a", -1e4, 0, 0, -1e4},
     {"%y = pref.log_sigmoid %a", 1e4, 0, 0, 0},
@@ -88,7 +91,7 @@ const PointCase kPoints[] = {
 
 TEST(Interpreter, Points) {
   mlir::MLIRContext context;
-  for (const PointCase &point : kPoints) {
+  for (const PointCase& point : kPoints) {
     auto module = Parse(absl::StrCat(R"(pref.objective @point {
       %a = pref.hyper "a" default 1 in (-inf, inf)
       %b = pref.hyper "b" default 1 in (-inf, inf)
@@ -103,7 +106,8 @@ TEST(Interpreter, Points) {
     batch.hyperparameters = {{"a", point.a}, {"b", point.b}, {"c", point.c}};
     absl::StatusOr<Evaluation> result = interpret(Objective(module), batch);
     ASSERT_THAT(result, IsOk()) << point.line;
-    EXPECT_DOUBLE_EQ(result->loss, point.expected) << point.line << " of " << point.a << ", " << point.b;
+    EXPECT_DOUBLE_EQ(result->loss, point.expected)
+        << point.line << " of " << point.a << ", " << point.b;
   }
 }
 
@@ -140,7 +144,8 @@ TEST(Interpreter, Reductions) {
 
 class BatchTest : public testing::Test {
  protected:
-  BatchTest() : module(Parse(R"(pref.objective @batch {
+  BatchTest()
+      : module(Parse(R"(pref.objective @batch {
     %beta = pref.hyper "beta" default 0.1 in (0, inf)
     %t = pref.logprob policy(chosen)
     %r = pref.logprob reference(chosen)
@@ -150,7 +155,7 @@ class BatchTest : public testing::Test {
     %m = pref.mean %b over row
     pref.yield %m
   })",
-                             context)) {
+                     context)) {
     batch.numRows = 2;
     batch.offsets["chosen"] = {0, 1, 3};
     batch.logProbs["policy.chosen"] = {-1, -2, -3};
@@ -197,7 +202,8 @@ TEST_F(BatchTest, RejectsOffsetsThatDoNotStartAtZero) {
 
 TEST_F(BatchTest, RejectsUnknownResponse) {
   batch.offsets["chosem"] = {0, 1, 3};
-  EXPECT_THAT(Message(), HasSubstr("offsets chosem: expected one of chosen; did you mean 'chosen'?"));
+  EXPECT_THAT(Message(),
+              HasSubstr("offsets chosem: expected one of chosen; did you mean 'chosen'?"));
 }
 
 TEST_F(BatchTest, RejectsMissingScores) {
@@ -212,13 +218,15 @@ TEST_F(BatchTest, RejectsWrongNumberOfScores) {
 
 TEST_F(BatchTest, RejectsInfiniteScores) {
   batch.logProbs["policy.chosen"][1] = -kInf;
-  EXPECT_THAT(Message(), HasSubstr("log-probabilities policy.chosen[1]: expected a finite number, got -inf"));
+  EXPECT_THAT(Message(),
+              HasSubstr("log-probabilities policy.chosen[1]: expected a finite number, got -inf"));
 }
 
 TEST_F(BatchTest, RejectsUnknownDistribution) {
   batch.logProbs["policy.rejected"] = {};
-  EXPECT_THAT(Message(), HasSubstr("log-probabilities policy.rejected: expected one of policy.chosen, "
-                                   "reference.chosen"));
+  EXPECT_THAT(Message(),
+              HasSubstr("log-probabilities policy.rejected: expected one of policy.chosen, "
+                        "reference.chosen"));
 }
 
 TEST_F(BatchTest, RejectsHyperparameterOutOfRange) {
@@ -228,7 +236,8 @@ TEST_F(BatchTest, RejectsHyperparameterOutOfRange) {
 
 TEST_F(BatchTest, RejectsUnknownHyperparameter) {
   batch.hyperparameters["betta"] = 1;
-  EXPECT_THAT(Message(), HasSubstr("hyperparameter betta: expected one of beta; did you mean 'beta'?"));
+  EXPECT_THAT(Message(),
+              HasSubstr("hyperparameter betta: expected one of beta; did you mean 'beta'?"));
 }
 
 }  // namespace

@@ -54,9 +54,8 @@ typedef void (*AlidadeScalarFn)(const AlidadeScalarArgs*);
 // its label. gradient != 0: the row is overwritten by onehot(label) - softmax,
 // unscaled; otherwise the logits stay as they are. A NaN in a row gives a NaN
 // log-probability. Calls on disjoint rows may run concurrently.
-typedef void (*AlidadeRowFn)(float* logits, int64_t rows, int64_t vocab,
-                             int64_t stride, const int64_t* labels, float* logp,
-                             int32_t gradient);
+typedef void (*AlidadeRowFn)(float* logits, int64_t rows, int64_t vocab, int64_t stride,
+                             const int64_t* labels, float* logp, int32_t gradient);
 
 typedef struct {
   const char* cpu; /* "x86-64-v3" | "x86-64-v4" */

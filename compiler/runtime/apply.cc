@@ -25,17 +25,19 @@ absl::StatusOr<schedule::Plan> PlanBound(const Objective& objective, const Bound
 
 absl::Status CheckOptions(const RunOptions& options) {
   if (options.memory_budget_bytes < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("memory_budget_bytes: expected at least 0, got ", options.memory_budget_bytes));
+    return absl::InvalidArgumentError(absl::StrCat("memory_budget_bytes: expected at least 0, got ",
+                                                   options.memory_budget_bytes));
   }
   if (options.chunk_tokens < 0) {
-    return absl::InvalidArgumentError(absl::StrCat("chunk_tokens: expected at least 0, got ", options.chunk_tokens));
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunk_tokens: expected at least 0, got ", options.chunk_tokens));
   }
   return absl::OkStatus();
 }
 
 // Pairs every tensor that gets a gradient with it.
-at::Tensor DifferentiableLoss(const Signature& signature, const BoundInputs& bound, Execution& execution) {
+at::Tensor DifferentiableLoss(const Signature& signature, const BoundInputs& bound,
+                              Execution& execution) {
   std::vector<at::Tensor> inputs, gradients;
   for (size_t d = 0; d < signature.distributions.size(); ++d) {
     if (execution.hidden_gradients[d].defined()) {
@@ -70,24 +72,27 @@ absl::StatusOr<ObjectiveOutputs> Apply(const Objective& objective, const Objecti
                                        const RunOptions& options) {
   ALIDADE_RETURN_IF_ERROR(CheckOptions(options));
   const Signature& signature = objective.signature();
-  ALIDADE_ASSIGN_OR_RETURN(const BoundInputs bound, BindInputs(signature, inputs, c10::GradMode::is_enabled()));
+  ALIDADE_ASSIGN_OR_RETURN(const BoundInputs bound,
+                           BindInputs(signature, inputs, c10::GradMode::is_enabled()));
   ALIDADE_ASSIGN_OR_RETURN(const schedule::Plan plan, PlanBound(objective, bound, options));
   ObjectiveOutputs outputs;
-  ALIDADE_RETURN_IF_ERROR(FenceTorch(absl::StrCat("objective '", signature.name, "'"), [&]() -> absl::Status {
-    Execution execution = Execute(objective, bound, plan.schedule);
-    {
-      const c10::NoGradGuard no_grad;
-      for (size_t i = 0; i < signature.metrics.size(); ++i) {
-        outputs.metrics[signature.metrics[i]] = execution.results[static_cast<int64_t>(i) + 1].clone();
-      }
-    }
-    for (size_t d = 0; d < signature.distributions.size(); ++d) {
-      outputs.logp[signature.distributions[d].Name()] = execution.logp[d];
-    }
-    outputs.loss = DifferentiableLoss(signature, bound, execution);
-    outputs.schedule = std::string(schedule::KindName(plan.schedule.kind));
-    return absl::OkStatus();
-  }));
+  ALIDADE_RETURN_IF_ERROR(
+      FenceTorch(absl::StrCat("objective '", signature.name, "'"), [&]() -> absl::Status {
+        Execution execution = Execute(objective, bound, plan.schedule);
+        {
+          const c10::NoGradGuard no_grad;
+          for (size_t i = 0; i < signature.metrics.size(); ++i) {
+            outputs.metrics[signature.metrics[i]] =
+                execution.results[static_cast<int64_t>(i) + 1].clone();
+          }
+        }
+        for (size_t d = 0; d < signature.distributions.size(); ++d) {
+          outputs.logp[signature.distributions[d].Name()] = execution.logp[d];
+        }
+        outputs.loss = DifferentiableLoss(signature, bound, execution);
+        outputs.schedule = std::string(schedule::KindName(plan.schedule.kind));
+        return absl::OkStatus();
+      }));
   return outputs;
 }
 

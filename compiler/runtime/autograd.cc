@@ -16,14 +16,16 @@ namespace {
 
 class ScaleStoredGradients : public torch::autograd::Node {
  public:
-  explicit ScaleStoredGradients(std::vector<at::Tensor> gradients) : gradients_(std::move(gradients)) {}
+  explicit ScaleStoredGradients(std::vector<at::Tensor> gradients)
+      : gradients_(std::move(gradients)) {}
 
   std::string name() const override { return "AlidadeObjectiveBackward"; }
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& upstream) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     TORCH_CHECK(!released_, torch::autograd::ERR_BACKWARD_TWICE);
-    TORCH_CHECK(!c10::GradMode::is_enabled(), "an alidade objective is differentiable once; got create_graph = true");
+    TORCH_CHECK(!c10::GradMode::is_enabled(),
+                "an alidade objective is differentiable once; got create_graph = true");
     torch::autograd::variable_list result(gradients_.size());
     if (!upstream[0].defined()) return result;
     const bool is_one = upstream[0].item<double>() == 1.0;
@@ -56,11 +58,13 @@ class ScaleStoredGradients : public torch::autograd::Node {
 
 }  // namespace
 
-at::Tensor AttachGradients(at::Tensor loss, const std::vector<at::Tensor>& inputs, std::vector<at::Tensor> gradients) {
+at::Tensor AttachGradients(at::Tensor loss, const std::vector<at::Tensor>& inputs,
+                           std::vector<at::Tensor> gradients) {
   std::shared_ptr<ScaleStoredGradients> node(new ScaleStoredGradients(std::move(gradients)),
                                              torch::autograd::deleteNode);
   torch::autograd::edge_list edges;
-  for (const at::Tensor& input : inputs) edges.push_back(torch::autograd::impl::gradient_edge(input));
+  for (const at::Tensor& input : inputs)
+    edges.push_back(torch::autograd::impl::gradient_edge(input));
   node->set_next_edges(std::move(edges));
   const uint32_t output = node->add_input_metadata(loss);
   torch::autograd::impl::set_gradient_edge(loss, {node, output});

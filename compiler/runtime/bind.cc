@@ -21,7 +21,9 @@ absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat(parts...));
 }
 
-std::string ShapeText(at::IntArrayRef sizes) { return absl::StrCat("[", absl::StrJoin(sizes, ", "), "]"); }
+std::string ShapeText(at::IntArrayRef sizes) {
+  return absl::StrCat("[", absl::StrJoin(sizes, ", "), "]");
+}
 
 std::string ShapeText(std::initializer_list<int64_t> sizes) {
   const auto format = [](std::string* out, int64_t size) {
@@ -32,21 +34,27 @@ std::string ShapeText(std::initializer_list<int64_t> sizes) {
 
 absl::Status CheckTensor(const std::string& name, const at::Tensor& tensor, at::ScalarType dtype,
                          std::initializer_list<int64_t> sizes) {
-  if (!tensor.defined()) return Invalid(name, ": expected a tensor ", ShapeText(sizes), ", got none");
-  if (!tensor.device().is_cpu()) return Invalid(name, ": expected a tensor on cpu, got ", tensor.device().str());
-  if (tensor.layout() != at::kStrided) return Invalid(name, ": expected a dense tensor, got a sparse one");
+  if (!tensor.defined())
+    return Invalid(name, ": expected a tensor ", ShapeText(sizes), ", got none");
+  if (!tensor.device().is_cpu())
+    return Invalid(name, ": expected a tensor on cpu, got ", tensor.device().str());
+  if (tensor.layout() != at::kStrided)
+    return Invalid(name, ": expected a dense tensor, got a sparse one");
   if (tensor.scalar_type() != dtype) {
-    return Invalid(name, ": expected ", c10::toString(dtype), ", got ", c10::toString(tensor.scalar_type()));
+    return Invalid(name, ": expected ", c10::toString(dtype), ", got ",
+                   c10::toString(tensor.scalar_type()));
   }
   bool fits = tensor.dim() == static_cast<int64_t>(sizes.size());
   for (size_t i = 0; fits && i < sizes.size(); ++i) {
     const int64_t expected = sizes.begin()[i];
     fits = expected == kAnySize || expected == tensor.size(i);
   }
-  if (!fits) return Invalid(name, ": expected shape ", ShapeText(sizes), ", got ", ShapeText(tensor.sizes()));
+  if (!fits)
+    return Invalid(name, ": expected shape ", ShapeText(sizes), ", got ",
+                   ShapeText(tensor.sizes()));
   if (!tensor.is_contiguous()) {
-    return Invalid(name, ": expected a contiguous tensor, got shape ", ShapeText(tensor.sizes()), " with strides ",
-                   ShapeText(tensor.strides()));
+    return Invalid(name, ": expected a contiguous tensor, got shape ", ShapeText(tensor.sizes()),
+                   " with strides ", ShapeText(tensor.strides()));
   }
   return absl::OkStatus();
 }
@@ -57,18 +65,21 @@ absl::Span<const int64_t> Integers(const at::Tensor& tensor) {
 
 absl::Status CheckOffsets(const std::string& name, const at::Tensor& offsets) {
   ALIDADE_RETURN_IF_ERROR(CheckTensor(name, offsets, at::kLong, {kAnySize}));
-  if (offsets.numel() < 2) return Invalid(name, ": expected at least one row, got shape ", ShapeText(offsets.sizes()));
+  if (offsets.numel() < 2)
+    return Invalid(name, ": expected at least one row, got shape ", ShapeText(offsets.sizes()));
   const absl::Span<const int64_t> values = Integers(offsets);
   if (values[0] != 0) return Invalid(name, "[0]: expected 0, got ", values[0]);
   for (size_t i = 1; i < values.size(); ++i) {
     if (values[i] < values[i - 1]) {
-      return Invalid(name, "[", i, "]: expected at least ", values[i - 1], " (offsets never fall), got ", values[i]);
+      return Invalid(name, "[", i, "]: expected at least ", values[i - 1],
+                     " (offsets never fall), got ", values[i]);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckLabels(const std::string& name, const at::Tensor& labels, int64_t tokens, int64_t vocabulary) {
+absl::Status CheckLabels(const std::string& name, const at::Tensor& labels, int64_t tokens,
+                         int64_t vocabulary) {
   ALIDADE_RETURN_IF_ERROR(CheckTensor(name, labels, at::kLong, {tokens}));
   const absl::Span<const int64_t> values = Integers(labels);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -81,9 +92,11 @@ absl::Status CheckLabels(const std::string& name, const at::Tensor& labels, int6
 
 // Names in `given` that are not in `known`.
 template <typename Map>
-absl::Status CheckNames(absl::string_view kind, const Map& given, const std::vector<std::string>& known) {
+absl::Status CheckNames(absl::string_view kind, const Map& given,
+                        const std::vector<std::string>& known) {
   for (const auto& [name, value] : given) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) return UnknownNameError(kind, name, known);
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return UnknownNameError(kind, name, known);
   }
   return absl::OkStatus();
 }
@@ -100,7 +113,8 @@ class Binder {
     offsets_of_.resize(signature_.responses.size());
     labels_of_.resize(signature_.responses.size());
     std::vector<std::string> names;
-    for (const Distribution& distribution : signature_.distributions) names.push_back(distribution.Name());
+    for (const Distribution& distribution : signature_.distributions)
+      names.push_back(distribution.Name());
     ALIDADE_RETURN_IF_ERROR(CheckNames("distribution", inputs_.distributions, names));
     for (const Distribution& distribution : signature_.distributions) {
       ALIDADE_RETURN_IF_ERROR(BindDistribution(distribution));
@@ -116,9 +130,11 @@ class Binder {
     ALIDADE_RETURN_IF_ERROR(CheckNames("hyperparameter", inputs_.hyperparameters, names));
     for (const Hyperparameter& hyper : signature_.hyperparameters) {
       const auto given = inputs_.hyperparameters.find(hyper.name);
-      const double value = given == inputs_.hyperparameters.end() ? hyper.default_value : given->second;
+      const double value =
+          given == inputs_.hyperparameters.end() ? hyper.default_value : given->second;
       if (!std::isfinite(value) || !hyper.Contains(value)) {
-        return Invalid("hyperparameter ", hyper.name, ": expected a number in ", hyper.Range(), ", got ", value);
+        return Invalid("hyperparameter ", hyper.name, ": expected a number in ", hyper.Range(),
+                       ", got ", value);
       }
       bound_.hyperparameters.push_back(static_cast<float>(value));
     }
@@ -130,11 +146,15 @@ class Binder {
     const std::vector<std::string> with_gradient = signature_.Models(/*with_gradient=*/true);
     for (const auto& [model, head] : inputs_.heads) {
       ALIDADE_RETURN_IF_ERROR(CheckTensor(model + ".head", head, at::kFloat, {kAnySize, kAnySize}));
-      if (head.numel() == 0) return Invalid(model, ".head: expected at least one element, got ", ShapeText(head.sizes()));
-      const bool takes_gradient = std::find(with_gradient.begin(), with_gradient.end(), model) != with_gradient.end();
-      bound_.problem.heads[model] = {.hidden = head.size(1),
-                                     .vocabulary = head.size(0),
-                                     .requires_grad = want_gradients_ && takes_gradient && head.requires_grad()};
+      if (head.numel() == 0)
+        return Invalid(model, ".head: expected at least one element, got ",
+                       ShapeText(head.sizes()));
+      const bool takes_gradient =
+          std::find(with_gradient.begin(), with_gradient.end(), model) != with_gradient.end();
+      bound_.problem.heads[model] = {
+          .hidden = head.size(1),
+          .vocabulary = head.size(0),
+          .requires_grad = want_gradients_ && takes_gradient && head.requires_grad()};
       bound_.heads[model] = head;
     }
     return absl::OkStatus();
@@ -144,29 +164,37 @@ class Binder {
     const std::string name = distribution.Name();
     const auto given = inputs_.distributions.find(name);
     if (given == inputs_.distributions.end()) {
-      return Invalid(name, ": expected its scored tokens, which objective '", signature_.name, "' reads; got none");
+      return Invalid(name, ": expected its scored tokens, which objective '", signature_.name,
+                     "' reads; got none");
     }
     const ScoredTokens& tokens = given->second;
     if (tokens.hidden.defined() == tokens.logp.defined()) {
-      return Invalid(name, ": expected either hidden or logp, got ", tokens.hidden.defined() ? "both" : "neither");
+      return Invalid(name, ": expected either hidden or logp, got ",
+                     tokens.hidden.defined() ? "both" : "neither");
     }
     ALIDADE_RETURN_IF_ERROR(BindOffsets(distribution, tokens.offsets));
     const int64_t response = *signature_.FindResponse(distribution.response);
     const int64_t count = bound_.problem.offsets[response].back();
     schedule::DistributionUse use{.provided = tokens.logp.defined()};
-    BoundInputs::Scores scores{.hidden = tokens.hidden, .logp = tokens.logp, .labels = tokens.labels};
+    BoundInputs::Scores scores{
+        .hidden = tokens.hidden, .logp = tokens.logp, .labels = tokens.labels};
     if (use.provided) {
       ALIDADE_RETURN_IF_ERROR(CheckTensor(name + ".logp", tokens.logp, at::kFloat, {count}));
-      scores.logp_gradient = want_gradients_ && distribution.requires_grad && tokens.logp.requires_grad();
+      scores.logp_gradient =
+          want_gradients_ && distribution.requires_grad && tokens.logp.requires_grad();
     } else {
       const auto head = bound_.problem.heads.find(distribution.model);
       if (head == bound_.problem.heads.end()) {
-        return Invalid(distribution.model, ".head: expected a tensor [V, H] for ", name, ".hidden, got none");
+        return Invalid(distribution.model, ".head: expected a tensor [V, H] for ", name,
+                       ".hidden, got none");
       }
-      ALIDADE_RETURN_IF_ERROR(CheckTensor(name + ".hidden", tokens.hidden, at::kFloat, {count, head->second.hidden}));
-      ALIDADE_RETURN_IF_ERROR(CheckLabels(name + ".labels", tokens.labels, count, head->second.vocabulary));
+      ALIDADE_RETURN_IF_ERROR(
+          CheckTensor(name + ".hidden", tokens.hidden, at::kFloat, {count, head->second.hidden}));
+      ALIDADE_RETURN_IF_ERROR(
+          CheckLabels(name + ".labels", tokens.labels, count, head->second.vocabulary));
       ALIDADE_RETURN_IF_ERROR(CheckSameLabels(name, response, tokens.labels));
-      use.hidden_gradient = want_gradients_ && distribution.requires_grad && tokens.hidden.requires_grad();
+      use.hidden_gradient =
+          want_gradients_ && distribution.requires_grad && tokens.hidden.requires_grad();
     }
     bound_.problem.uses.push_back(use);
     bound_.distributions.push_back(std::move(scores));
@@ -183,7 +211,8 @@ class Binder {
       num_rows_ = values.size() - 1;
     }
     if (static_cast<int64_t>(values.size()) - 1 != num_rows_) {
-      return Invalid(name, ": expected ", num_rows_, " rows as in ", first_, ", got ", values.size() - 1);
+      return Invalid(name, ": expected ", num_rows_, " rows as in ", first_, ", got ",
+                     values.size() - 1);
     }
     const int64_t response = *signature_.FindResponse(distribution.response);
     std::vector<int64_t>& known = bound_.problem.offsets[response];
@@ -194,13 +223,15 @@ class Binder {
     }
     for (size_t i = 0; i < known.size(); ++i) {
       if (known[i] != values[i]) {
-        return Invalid(name, "[", i, "]: expected ", known[i], " as in ", offsets_of_[response], ", got ", values[i]);
+        return Invalid(name, "[", i, "]: expected ", known[i], " as in ", offsets_of_[response],
+                       ", got ", values[i]);
       }
     }
     return absl::OkStatus();
   }
 
-  absl::Status CheckSameLabels(const std::string& name, int64_t response, const at::Tensor& labels) {
+  absl::Status CheckSameLabels(const std::string& name, int64_t response,
+                               const at::Tensor& labels) {
     auto& [first_name, first_labels] = labels_of_[response];
     if (first_name.empty()) {
       first_name = name;
@@ -210,14 +241,15 @@ class Binder {
     const absl::Span<const int64_t> values = Integers(labels);
     for (size_t i = 0; i < values.size(); ++i) {
       if (values[i] != first_labels[i]) {
-        return Invalid(name, ".labels[", i, "]: expected ", first_labels[i], " as in ", first_name, ".labels, got ",
-                       values[i]);
+        return Invalid(name, ".labels[", i, "]: expected ", first_labels[i], " as in ", first_name,
+                       ".labels, got ", values[i]);
       }
     }
     return absl::OkStatus();
   }
 
-  // Where one distribution gets a gradient, another that the objective differentiates must not lose its own silently.
+  // Where one distribution gets a gradient, another that the objective differentiates must not lose
+  // its own silently.
   absl::Status CheckGradients() const {
     bool any = false;
     for (size_t d = 0; d < bound_.distributions.size(); ++d) {
@@ -227,8 +259,10 @@ class Binder {
     if (!any) return absl::OkStatus();
     for (size_t d = 0; d < bound_.distributions.size(); ++d) {
       const Distribution& distribution = signature_.distributions[d];
-      if (distribution.requires_grad && bound_.problem.uses[d].provided && !bound_.distributions[d].logp_gradient) {
-        return Invalid(distribution.Name(), ".logp: expected a tensor that requires a gradient, because objective '",
+      if (distribution.requires_grad && bound_.problem.uses[d].provided &&
+          !bound_.distributions[d].logp_gradient) {
+        return Invalid(distribution.Name(),
+                       ".logp: expected a tensor that requires a gradient, because objective '",
                        signature_.name, "' differentiates through it; got requires_grad = false");
       }
     }
@@ -247,7 +281,8 @@ class Binder {
 
 }  // namespace
 
-absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const ObjectiveInputs& inputs, bool want_gradients) {
+absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const ObjectiveInputs& inputs,
+                                       bool want_gradients) {
   return Binder(signature, inputs, want_gradients).Bind();
 }
 

@@ -26,9 +26,10 @@ struct BoundInputs {
   std::vector<float> hyperparameters;       // in signature order
 };
 
-// Errors name the tensor or hyperparameter, expected and got. `want_gradients`: tensors that require a gradient get one
-// where the signature lets it through.
-absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const ObjectiveInputs& inputs, bool want_gradients);
+// Errors name the tensor or hyperparameter, expected and got. `want_gradients`: tensors that
+// require a gradient get one where the signature lets it through.
+absl::StatusOr<BoundInputs> BindInputs(const Signature& signature, const ObjectiveInputs& inputs,
+                                       bool want_gradients);
 
 }  // namespace alidade::runtime
 

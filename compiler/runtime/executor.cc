@@ -47,7 +47,8 @@ class Walk {
         RunBlock(step);
       } else if (step.op == StepOp::kScaleHidden) {
         ScaleHidden(step.distribution);
-      } else if (const Chunk& chunk = schedule_.chunks[step.chunk]; chunk.num_tokens() > 0 || !step.accumulate) {
+      } else if (const Chunk& chunk = schedule_.chunks[step.chunk];
+                 chunk.num_tokens() > 0 || !step.accumulate) {
         RunChunkStep(step, chunk);
       }
     }
@@ -75,7 +76,8 @@ class Walk {
       const BoundInputs::Scores& scores = inputs_.distributions[d];
       const bool provided = inputs_.problem.uses[d].provided;
       const int64_t tokens = schedule::NumTokens(signature_, inputs_.problem, d);
-      const bool active = !provided && schedule_.kind != schedule::Kind::kR && IsActive(signature_, inputs_.problem, d);
+      const bool active = !provided && schedule_.kind != schedule::Kind::kR &&
+                          IsActive(signature_, inputs_.problem, d);
       out_.logp[d] = provided ? scores.logp.detach() : at::empty({tokens}, at::kFloat);
       if (active || scores.logp_gradient) out_.cotangents[d] = at::empty({tokens}, at::kFloat);
       if (active && inputs_.problem.uses[d].hidden_gradient) {
@@ -85,7 +87,8 @@ class Walk {
     if (!schedule_.gradient_model.empty()) {
       const HeadShape& head = inputs_.problem.heads.at(schedule_.gradient_model);
       if (head.requires_grad) {
-        out_.head_gradients[schedule_.gradient_model] = at::empty({head.vocabulary, head.hidden}, at::kFloat);
+        out_.head_gradients[schedule_.gradient_model] =
+            at::empty({head.vocabulary, head.hidden}, at::kFloat);
       }
     }
   }
@@ -97,7 +100,8 @@ class Walk {
       reads.push_back(out_.logp[read.distribution].data_ptr<float>());
       if (read.cotangent < 0) continue;
       const at::Tensor& cotangent = out_.cotangents[read.distribution];
-      cotangents.push_back(step.gradient && cotangent.defined() ? cotangent.mutable_data_ptr<float>() : nullptr);
+      cotangents.push_back(
+          step.gradient && cotangent.defined() ? cotangent.mutable_data_ptr<float>() : nullptr);
     }
     std::vector<const int64_t*> offsets;
     int64_t largest_role = 0;
@@ -160,8 +164,9 @@ class Walk {
 
   // z [C, V] of a chunk, in the workspace or in the head gradient that nothing has written yet.
   at::Tensor Logits(const Chunk& chunk, int64_t tokens, const HeadShape& shape) {
-    at::Tensor memory =
-        chunk.borrows_head_gradient ? out_.head_gradients.at(schedule_.gradient_model).view({-1}) : z_;
+    at::Tensor memory = chunk.borrows_head_gradient
+                            ? out_.head_gradients.at(schedule_.gradient_model).view({-1})
+                            : z_;
     return memory.narrow(0, 0, tokens * shape.vocabulary).view({tokens, shape.vocabulary});
   }
 
@@ -172,7 +177,8 @@ class Walk {
       const BoundInputs::Scores& scores = inputs_.distributions[s.distribution];
       const int64_t tokens = s.end - s.begin;
       if (tokens == 0) continue;
-      std::memcpy(x, scores.hidden.data_ptr<float>() + s.begin * hidden, tokens * hidden * sizeof(float));
+      std::memcpy(x, scores.hidden.data_ptr<float>() + s.begin * hidden,
+                  tokens * hidden * sizeof(float));
       std::memcpy(y, scores.labels.data_ptr<int64_t>() + s.begin, tokens * sizeof(int64_t));
       x += tokens * hidden;
       y += tokens;
@@ -185,11 +191,12 @@ class Walk {
     float* logp = chunk_logp_.mutable_data_ptr<float>();
     const AlidadeRowFn rows = objective_.variant().rows;
     at::parallel_for(0, z.size(0), RowGrain(vocabulary), [&](int64_t begin, int64_t end) {
-      rows(logits + begin * vocabulary, end - begin, vocabulary, vocabulary, labels_.data() + begin, logp + begin,
-           gradient ? 1 : 0);
+      rows(logits + begin * vocabulary, end - begin, vocabulary, vocabulary, labels_.data() + begin,
+           logp + begin, gradient ? 1 : 0);
     });
     for (const Segment& s : chunk.segments) {
-      std::copy(logp, logp + (s.end - s.begin), out_.logp[s.distribution].mutable_data_ptr<float>() + s.begin);
+      std::copy(logp, logp + (s.end - s.begin),
+                out_.logp[s.distribution].mutable_data_ptr<float>() + s.begin);
       logp += s.end - s.begin;
     }
   }
@@ -203,7 +210,8 @@ class Walk {
         const float* weights = scaled ? out_.cotangents[s.distribution].data_ptr<float>() : nullptr;
         at::parallel_for(s.begin, s.end, RowGrain(hidden), [&](int64_t begin, int64_t end) {
           for (int64_t t = begin; t < end; ++t) {
-            ScaleRow(out + t * hidden, u + (t - s.begin) * hidden, weights == nullptr ? 1.0f : weights[t], hidden);
+            ScaleRow(out + t * hidden, u + (t - s.begin) * hidden,
+                     weights == nullptr ? 1.0f : weights[t], hidden);
           }
         });
       }
@@ -232,7 +240,8 @@ class Walk {
     float* out = gradient.mutable_data_ptr<float>();
     const float* weights = out_.cotangents[distribution].data_ptr<float>();
     at::parallel_for(0, gradient.size(0), RowGrain(hidden), [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) ScaleRow(out + t * hidden, out + t * hidden, weights[t], hidden);
+      for (int64_t t = begin; t < end; ++t)
+        ScaleRow(out + t * hidden, out + t * hidden, weights[t], hidden);
     });
   }
 

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_COMPILER_RUNTIME_EXECUTOR_H_
 #define ALIDADE_COMPILER_RUNTIME_EXECUTOR_H_
 
-// Walks a schedule: LibTorch's GEMMs into preallocated memory, the objective's generated row kernel and scalar block for
-// the rest. Sums run in the order of the steps, whatever the number of threads.
+// Walks a schedule: LibTorch's GEMMs into preallocated memory, the objective's generated row kernel
+// and scalar block for the rest. Sums run in the order of the steps, whatever the number of
+// threads.
 
 #include <map>
 #include <string>
@@ -24,9 +25,10 @@ struct Execution {
   std::map<std::string, at::Tensor> head_gradients;  // by model: [V, H]
 };
 
-// The inputs and the schedule must belong together (BindInputs, MakePlan). Throws what LibTorch throws: call it behind
-// FenceTorch.
-Execution Execute(const Objective& objective, const BoundInputs& inputs, const schedule::Schedule& schedule);
+// The inputs and the schedule must belong together (BindInputs, MakePlan). Throws what LibTorch
+// throws: call it behind FenceTorch.
+Execution Execute(const Objective& objective, const BoundInputs& inputs,
+                  const schedule::Schedule& schedule);
 
 }  // namespace alidade::runtime
 

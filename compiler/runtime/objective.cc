@@ -14,8 +14,8 @@
 namespace alidade::runtime {
 namespace {
 
-// Tables of the objectives linked into the program. Constructors of object files fill it before main, when nothing can
-// be reported yet; tables are read on the first look-up of their name.
+// Tables of the objectives linked into the program. Constructors of object files fill it before
+// main, when nothing can be reported yet; tables are read on the first look-up of their name.
 class Catalogue {
  public:
   void Add(const AlidadeObjectiveTable* table) {
@@ -36,7 +36,8 @@ class Catalogue {
     for (const AlidadeObjectiveTable* table : tables_) {
       if (table->name != name) continue;
       if (found != nullptr) {
-        return absl::FailedPreconditionError(absl::StrCat("objective '", name, "' is linked into this program twice"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("objective '", name, "' is linked into this program twice"));
       }
       found = table;
     }
@@ -71,19 +72,22 @@ bool CpuRuns(absl::string_view cpu) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Objective>> Objective::FromTable(const AlidadeObjectiveTable* table) {
+absl::StatusOr<std::unique_ptr<Objective>> Objective::FromTable(
+    const AlidadeObjectiveTable* table) {
   if (table->abi_version != ALIDADE_ABI_VERSION) {
-    return absl::FailedPreconditionError(absl::StrCat("objective: expected ABI version ", ALIDADE_ABI_VERSION, ", got ",
+    return absl::FailedPreconditionError(absl::StrCat("objective: expected ABI version ",
+                                                      ALIDADE_ABI_VERSION, ", got ",
                                                       table->abi_version, "; compile it again"));
   }
-  ALIDADE_ASSIGN_OR_RETURN(Signature signature, schedule::SignatureFromJson(table->signature_json), "objective '",
-                           table->name, "'");
+  ALIDADE_ASSIGN_OR_RETURN(Signature signature, schedule::SignatureFromJson(table->signature_json),
+                           "objective '", table->name, "'");
   std::vector<bool> is_read(signature.distributions.size(), false);
   for (const schedule::VocabularyRead& read : signature.reads) {
     const std::string name = signature.distributions[read.distribution].Name();
     if (read.op != "logprob" || is_read[read.distribution]) {
-      return absl::UnimplementedError(absl::StrCat("objective '", table->name, "': expected one logprob read of ", name,
-                                                   ", got ", read.op, is_read[read.distribution] ? " again" : ""));
+      return absl::UnimplementedError(
+          absl::StrCat("objective '", table->name, "': expected one logprob read of ", name,
+                       ", got ", read.op, is_read[read.distribution] ? " again" : ""));
     }
     is_read[read.distribution] = true;
   }
@@ -94,13 +98,16 @@ absl::StatusOr<std::unique_ptr<Objective>> Objective::FromTable(const AlidadeObj
     if (CpuRuns(table->variants[i].cpu)) chosen = &table->variants[i];
   }
   if (chosen == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("objective '", table->name, "': this CPU runs none of its variants (",
+    return absl::FailedPreconditionError(absl::StrCat("objective '", table->name,
+                                                      "': this CPU runs none of its variants (",
                                                       absl::StrJoin(cpus, ", "), ")"));
   }
   return std::unique_ptr<Objective>(new Objective(table, chosen, std::move(signature)));
 }
 
-absl::StatusOr<const Objective*> FindObjective(absl::string_view name) { return GlobalCatalogue().Find(name); }
+absl::StatusOr<const Objective*> FindObjective(absl::string_view name) {
+  return GlobalCatalogue().Find(name);
+}
 
 std::vector<std::string> ObjectiveNames() { return GlobalCatalogue().Names(); }
 

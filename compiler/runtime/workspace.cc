@@ -20,9 +20,10 @@ class Pool {
   at::Tensor Acquire(int64_t num_floats) {
     {
       absl::MutexLock lock(&mutex_);
-      const auto fits = std::find_if(free_.begin(), free_.end(), [num_floats](const at::Tensor& buffer) {
-        return buffer.numel() >= num_floats && buffer.numel() <= 2 * num_floats;
-      });
+      const auto fits =
+          std::find_if(free_.begin(), free_.end(), [num_floats](const at::Tensor& buffer) {
+            return buffer.numel() >= num_floats && buffer.numel() <= 2 * num_floats;
+          });
       if (fits != free_.end()) {
         at::Tensor buffer = std::move(*fits);
         free_.erase(fits);

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_COMPILER_RUNTIME_WORKSPACE_H_
 #define ALIDADE_COMPILER_RUNTIME_WORKSPACE_H_
 
-// Scratch memory of the executor, kept between calls: fresh pages for a chunk's logits cost as much as 40 % of the GEMM
-// that writes them. One buffer per concurrent call; when sizes change, the old buffer is given back first.
+// Scratch memory of the executor, kept between calls: fresh pages for a chunk's logits cost as much
+// as 40 % of the GEMM that writes them. One buffer per concurrent call; when sizes change, the old
+// buffer is given back first.
 
 #include <cstdint>
 

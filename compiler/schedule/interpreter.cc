@@ -12,9 +12,13 @@ namespace {
 // Shapes: C tokens of a chunk, H hidden, V vocabulary.
 class Walk {
  public:
-  Walk(const Signature& signature, const Problem& problem, const Schedule& schedule, const InterpreterInputs& inputs,
-       const ScalarBlock& block)
-      : signature_(signature), problem_(problem), schedule_(schedule), inputs_(inputs), block_(block) {}
+  Walk(const Signature& signature, const Problem& problem, const Schedule& schedule,
+       const InterpreterInputs& inputs, const ScalarBlock& block)
+      : signature_(signature),
+        problem_(problem),
+        schedule_(schedule),
+        inputs_(inputs),
+        block_(block) {}
 
   absl::StatusOr<InterpreterOutputs> Run() {
     ALIDADE_RETURN_IF_ERROR(Prepare());
@@ -35,7 +39,8 @@ class Walk {
  private:
   absl::Status Prepare() {
     const size_t count = signature_.distributions.size();
-    if (inputs_.distributions.size() != count) return Mismatch("distributions", count, inputs_.distributions.size());
+    if (inputs_.distributions.size() != count)
+      return Mismatch("distributions", count, inputs_.distributions.size());
     outputs_.logp.resize(count);
     outputs_.cotangents.resize(count);
     outputs_.hidden_gradients.resize(count);
@@ -45,14 +50,17 @@ class Walk {
       const InterpreterInputs::Scores& scores = inputs_.distributions[d];
       if (distribution.requires_grad) outputs_.cotangents[d].assign(tokens, 0.0);
       if (problem_.uses[d].provided) {
-        if (scores.logp.size() != tokens) return Mismatch(distribution.Name() + ".logp", tokens, scores.logp.size());
+        if (scores.logp.size() != tokens)
+          return Mismatch(distribution.Name() + ".logp", tokens, scores.logp.size());
         outputs_.logp[d] = scores.logp;
         continue;
       }
       const HeadShape& head = problem_.heads.at(distribution.model);
-      if (scores.labels.size() != tokens) return Mismatch(distribution.Name() + ".labels", tokens, scores.labels.size());
+      if (scores.labels.size() != tokens)
+        return Mismatch(distribution.Name() + ".labels", tokens, scores.labels.size());
       if (scores.hidden.size() != tokens * head.hidden) {
-        return Mismatch(distribution.Name() + ".hidden", tokens * head.hidden, scores.hidden.size());
+        return Mismatch(distribution.Name() + ".hidden", tokens * head.hidden,
+                        scores.hidden.size());
       }
       outputs_.logp[d].assign(tokens, 0.0);
       if (IsActive(signature_, problem_, d) && problem_.uses[d].hidden_gradient) {
@@ -63,7 +71,8 @@ class Walk {
       const size_t size = head.vocabulary * head.hidden;
       const auto values = inputs_.heads.find(model);
       if (values == inputs_.heads.end() || values->second.size() != size) {
-        return Mismatch(model + ".head", size, values == inputs_.heads.end() ? 0 : values->second.size());
+        return Mismatch(model + ".head", size,
+                        values == inputs_.heads.end() ? 0 : values->second.size());
       }
       if (head.requires_grad) outputs_.head_gradients[model].assign(size, 0.0);
     }
@@ -72,7 +81,8 @@ class Walk {
   }
 
   static absl::Status Mismatch(const std::string& what, size_t expected, size_t got) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, " elements, got ", got));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, ": expected ", expected, " elements, got ", got));
   }
 
   absl::Status RunBlock(const Step& step) {
@@ -80,7 +90,8 @@ class Walk {
     for (const VocabularyRead& read : signature_.reads) {
       call.reads.push_back(outputs_.logp[read.distribution].data());
       if (read.cotangent >= 0) {
-        call.cotangents.push_back(step.gradient ? outputs_.cotangents[read.distribution].data() : nullptr);
+        call.cotangents.push_back(step.gradient ? outputs_.cotangents[read.distribution].data()
+                                                : nullptr);
       }
     }
     for (const auto& offsets : problem_.offsets) call.offsets.push_back(offsets.data());
@@ -117,7 +128,8 @@ class Walk {
     y_.clear();
     for (const Segment& s : chunk.segments) {
       const InterpreterInputs::Scores& scores = inputs_.distributions[s.distribution];
-      x_.insert(x_.end(), scores.hidden.begin() + s.begin * head.hidden, scores.hidden.begin() + s.end * head.hidden);
+      x_.insert(x_.end(), scores.hidden.begin() + s.begin * head.hidden,
+                scores.hidden.begin() + s.end * head.hidden);
       y_.insert(y_.end(), scores.labels.begin() + s.begin, scores.labels.begin() + s.end);
     }
   }
@@ -128,7 +140,8 @@ class Walk {
     for (size_t t = 0; t < y_.size(); ++t) {
       for (int64_t v = 0; v < head.vocabulary; ++v) {
         double sum = 0;
-        for (int64_t h = 0; h < head.hidden; ++h) sum += x_[t * head.hidden + h] * head_values[v * head.hidden + h];
+        for (int64_t h = 0; h < head.hidden; ++h)
+          sum += x_[t * head.hidden + h] * head_values[v * head.hidden + h];
         z_[t * head.vocabulary + v] = sum;
       }
     }
@@ -157,7 +170,8 @@ class Walk {
     for (size_t t = 0; t < y_.size(); ++t) {
       for (int64_t v = 0; v < head.vocabulary; ++v) {
         const double weight = z_[t * head.vocabulary + v];
-        for (int64_t h = 0; h < head.hidden; ++h) u_[t * head.hidden + h] += weight * head_values[v * head.hidden + h];
+        for (int64_t h = 0; h < head.hidden; ++h)
+          u_[t * head.hidden + h] += weight * head_values[v * head.hidden + h];
       }
     }
   }
@@ -169,7 +183,8 @@ class Walk {
       for (int64_t token = s.begin; token < s.end; ++token, ++t) {
         if (gradient.empty()) continue;
         const double weight = scaled ? outputs_.cotangents[s.distribution][token] : 1.0;
-        for (int64_t h = 0; h < head.hidden; ++h) gradient[token * head.hidden + h] = weight * u_[t * head.hidden + h];
+        for (int64_t h = 0; h < head.hidden; ++h)
+          gradient[token * head.hidden + h] = weight * u_[t * head.hidden + h];
       }
     }
   }
@@ -178,7 +193,8 @@ class Walk {
     size_t t = 0;
     for (const Segment& s : chunk.segments) {
       for (int64_t token = s.begin; token < s.end; ++token, ++t) {
-        for (int64_t h = 0; h < head.hidden; ++h) x_[t * head.hidden + h] *= outputs_.cotangents[s.distribution][token];
+        for (int64_t h = 0; h < head.hidden; ++h)
+          x_[t * head.hidden + h] *= outputs_.cotangents[s.distribution][token];
       }
     }
   }
@@ -189,7 +205,8 @@ class Walk {
     for (size_t t = 0; t < y_.size(); ++t) {
       for (int64_t v = 0; v < head.vocabulary; ++v) {
         const double weight = z_[t * head.vocabulary + v];
-        for (int64_t h = 0; h < head.hidden; ++h) gradient[v * head.hidden + h] += weight * x_[t * head.hidden + h];
+        for (int64_t h = 0; h < head.hidden; ++h)
+          gradient[v * head.hidden + h] += weight * x_[t * head.hidden + h];
       }
     }
   }
@@ -215,8 +232,10 @@ class Walk {
 
 }  // namespace
 
-absl::StatusOr<InterpreterOutputs> InterpretSchedule(const Signature& signature, const Problem& problem,
-                                                     const Schedule& schedule, const InterpreterInputs& inputs,
+absl::StatusOr<InterpreterOutputs> InterpretSchedule(const Signature& signature,
+                                                     const Problem& problem,
+                                                     const Schedule& schedule,
+                                                     const InterpreterInputs& inputs,
                                                      const ScalarBlock& block) {
   return Walk(signature, problem, schedule, inputs, block).Run();
 }

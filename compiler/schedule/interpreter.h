@@ -1,9 +1,9 @@
 #ifndef ALIDADE_COMPILER_SCHEDULE_INTERPRETER_H_
 #define ALIDADE_COMPILER_SCHEDULE_INTERPRETER_H_
 
-// Walks a schedule in double precision with naive loops: the meaning of the steps, and the oracle of the executor in
-// compiler/runtime. The scalar block comes as a function, so that the same walk serves the dialect's interpreter and
-// blocks written by hand in tests.
+// Walks a schedule in double precision with naive loops: the meaning of the steps, and the oracle
+// of the executor in compiler/runtime. The scalar block comes as a function, so that the same walk
+// serves the dialect's interpreter and blocks written by hand in tests.
 
 #include <cstdint>
 #include <functional>
@@ -18,7 +18,8 @@
 
 namespace alidade::schedule {
 
-// AlidadeScalarArgs in double precision; same order, same meaning. Null cotangents and results are not wanted.
+// AlidadeScalarArgs in double precision; same order, same meaning. Null cotangents and results are
+// not wanted.
 struct ScalarCall {
   std::vector<const double*> reads;
   std::vector<const int64_t*> offsets;
@@ -42,16 +43,20 @@ struct InterpreterInputs {
 
 struct InterpreterOutputs {
   double loss = 0;
-  std::vector<double> metrics;                                // in signature order
-  std::vector<std::vector<double>> logp;                      // by distribution: [M]
-  std::vector<std::vector<double>> cotangents;                // by distribution: d loss / d logp [M]; empty without gradient
-  std::vector<std::vector<double>> hidden_gradients;          // by distribution: [M, H]; empty where not wanted
+  std::vector<double> metrics;            // in signature order
+  std::vector<std::vector<double>> logp;  // by distribution: [M]
+  std::vector<std::vector<double>>
+      cotangents;  // by distribution: d loss / d logp [M]; empty without gradient
+  std::vector<std::vector<double>>
+      hidden_gradients;  // by distribution: [M, H]; empty where not wanted
   std::map<std::string, std::vector<double>> head_gradients;  // by model: [V, H]; only those wanted
 };
 
 // Errors: sizes that do not fit the problem; whatever `block` returns.
-absl::StatusOr<InterpreterOutputs> InterpretSchedule(const Signature& signature, const Problem& problem,
-                                                     const Schedule& schedule, const InterpreterInputs& inputs,
+absl::StatusOr<InterpreterOutputs> InterpretSchedule(const Signature& signature,
+                                                     const Problem& problem,
+                                                     const Schedule& schedule,
+                                                     const InterpreterInputs& inputs,
                                                      const ScalarBlock& block);
 
 }  // namespace alidade::schedule

@@ -1,8 +1,9 @@
 #ifndef ALIDADE_COMPILER_SCHEDULE_PLANNER_H_
 #define ALIDADE_COMPILER_SCHEDULE_PLANNER_H_
 
-// Chooses an exact schedule for one call from the coupling facts of the signature, the shapes, what requires a gradient
-// and a memory budget. Nothing looks at the objective's name. Explain() says what was considered and why each lost.
+// Chooses an exact schedule for one call from the coupling facts of the signature, the shapes, what
+// requires a gradient and a memory budget. Nothing looks at the objective's name. Explain() says
+// what was considered and why each lost.
 //
 //   ALIDADE_ASSIGN_OR_RETURN(Plan plan, MakePlan(signature, problem, {}));
 //   Run(plan.schedule);
@@ -18,12 +19,13 @@
 
 namespace alidade::schedule {
 
-// Speeds of the machine in the cost model. Only ratios matter for the choice; the defaults are two AVX2 cores.
+// Speeds of the machine in the cost model. Only ratios matter for the choice; the defaults are two
+// AVX2 cores.
 struct Machine {
-  double gemm_flops = 124e9;         // FLOP/s of a large f32 GEMM
-  double gemm_half_rows = 45;        // rows at which a GEMM runs at half that rate
-  double bytes_per_second = 10e9;    // memory bandwidth of streaming passes
-  double exps_per_second = 2e9;      // exponentials in the row kernel
+  double gemm_flops = 124e9;       // FLOP/s of a large f32 GEMM
+  double gemm_half_rows = 45;      // rows at which a GEMM runs at half that rate
+  double bytes_per_second = 10e9;  // memory bandwidth of streaming passes
+  double exps_per_second = 2e9;    // exponentials in the row kernel
 };
 
 struct PlanOptions {
@@ -41,10 +43,10 @@ struct Candidate {
   std::string reason;  // why it is not legal, or why it lost, or "chosen: ..."
   ChunkLimits limits;
   int64_t num_chunks = 0;
-  double flops = 0;              // of all GEMMs, reference distributions included
-  double traffic_bytes = 0;      // logits, head gradient and heads, to and from memory
+  double flops = 0;          // of all GEMMs, reference distributions included
+  double traffic_bytes = 0;  // logits, head gradient and heads, to and from memory
   int64_t workspace_bytes = 0;
-  double seconds = 0;            // by the cost model
+  double seconds = 0;  // by the cost model
 };
 
 struct Plan {
@@ -53,18 +55,21 @@ struct Plan {
   int64_t budget_bytes = 0;
   bool budget_is_automatic = true;
 
-  // The table of candidates with shapes, coupling facts and reasons; several lines, newline-terminated.
+  // The table of candidates with shapes, coupling facts and reasons; several lines,
+  // newline-terminated.
   std::string Explain(const Signature& signature, const Problem& problem) const;
 };
 
-// The budget when none is given: three fifths of the logits of the distributions with gradient (storing them all as
-// LibTorch's autograd does takes three times those logits, so this stays below a quarter of it), at least 8 MiB so that
-// small calls are not cut up, at most what chunks of 2048 tokens need.
+// The budget when none is given: three fifths of the logits of the distributions with gradient
+// (storing them all as LibTorch's autograd does takes three times those logits, so this stays below
+// a quarter of it), at least 8 MiB so that small calls are not cut up, at most what chunks of 2048
+// tokens need.
 int64_t AutomaticBudget(const Signature& signature, const Problem& problem);
 
-// Errors: an unknown or illegal schedule asked for; a budget that no legal schedule meets (says which would); gradients
-// through more than one model.
-absl::StatusOr<Plan> MakePlan(const Signature& signature, const Problem& problem, const PlanOptions& options);
+// Errors: an unknown or illegal schedule asked for; a budget that no legal schedule meets (says
+// which would); gradients through more than one model.
+absl::StatusOr<Plan> MakePlan(const Signature& signature, const Problem& problem,
+                              const PlanOptions& options);
 
 }  // namespace alidade::schedule
 

@@ -69,8 +69,8 @@ class Builder {
     return selected;
   }
 
-  // Chunks of at most `limit` tokens, of near equal size, over `distributions` of each model in turn; a chunk may end in
-  // the middle of a row.
+  // Chunks of at most `limit` tokens, of near equal size, over `distributions` of each model in
+  // turn; a chunk may end in the middle of a row.
   std::vector<Chunk> TokenChunks(const std::vector<int64_t>& distributions, int64_t limit) const {
     std::vector<Chunk> chunks;
     std::vector<std::string> models;
@@ -106,7 +106,8 @@ class Builder {
   }
 
   // The tokens of rows [row_begin, row_end) of all `distributions`, which share one model.
-  Chunk RowChunk(const std::vector<int64_t>& distributions, int64_t row_begin, int64_t row_end) const {
+  Chunk RowChunk(const std::vector<int64_t>& distributions, int64_t row_begin,
+                 int64_t row_end) const {
     Chunk chunk;
     chunk.model = signature_.distributions[distributions.front()].model;
     for (int64_t d : distributions) {
@@ -215,7 +216,8 @@ int64_t Chunk::num_tokens() const {
   return tokens;
 }
 
-Schedule BuildSchedule(const Signature& signature, const Problem& problem, Kind kind, const ChunkLimits& limits) {
+Schedule BuildSchedule(const Signature& signature, const Problem& problem, Kind kind,
+                       const ChunkLimits& limits) {
   Schedule schedule;
   schedule.kind = kind;
   Builder builder(signature, problem, schedule);
@@ -227,11 +229,14 @@ Schedule BuildSchedule(const Signature& signature, const Problem& problem, Kind 
     const HeadShape& head = problem.heads.at(schedule.gradient_model);
     if (head.requires_grad) borrowed = head.hidden * head.vocabulary;
   }
-  for (Chunk& chunk : builder.TokenChunks(builder.Select(/*active=*/false), limits.reference_tokens)) {
-    chunk.borrows_head_gradient = chunk.num_tokens() * problem.heads.at(chunk.model).vocabulary <= borrowed;
+  for (Chunk& chunk :
+       builder.TokenChunks(builder.Select(/*active=*/false), limits.reference_tokens)) {
+    chunk.borrows_head_gradient =
+        chunk.num_tokens() * problem.heads.at(chunk.model).vocabulary <= borrowed;
     builder.Scores(builder.AddChunk(std::move(chunk)), /*gradient=*/false);
   }
-  // A given log-probability may require a gradient too, so that the block computes cotangents in every kind.
+  // A given log-probability may require a gradient too, so that the block computes cotangents in
+  // every kind.
   if (kind == Kind::kF) {
     for (Chunk& chunk : builder.TokenChunks(active, limits.gradient_tokens)) {
       const int64_t index = builder.AddChunk(std::move(chunk));
@@ -268,11 +273,14 @@ std::string Schedule::Print(const Signature& signature) const {
       const Chunk& chunk = chunks[step.chunk];
       absl::StrAppend(&text, " #", step.chunk, " ", chunk.model);
       for (const Segment& s : chunk.segments) {
-        absl::StrAppend(&text, " ", signature.distributions[s.distribution].Name(), "[", s.begin, ":", s.end, ")");
+        absl::StrAppend(&text, " ", signature.distributions[s.distribution].Name(), "[", s.begin,
+                        ":", s.end, ")");
       }
     }
-    if (step.distribution >= 0) absl::StrAppend(&text, " ", signature.distributions[step.distribution].Name());
-    if (step.op == StepOp::kScalarBlock) absl::StrAppend(&text, " rows[", step.row_begin, ":", step.row_end, ")");
+    if (step.distribution >= 0)
+      absl::StrAppend(&text, " ", signature.distributions[step.distribution].Name());
+    if (step.op == StepOp::kScalarBlock)
+      absl::StrAppend(&text, " rows[", step.row_begin, ":", step.row_end, ")");
     if (step.gradient) absl::StrAppend(&text, " gradient");
     if (step.results) absl::StrAppend(&text, " results");
     if (step.scaled) absl::StrAppend(&text, " scaled");

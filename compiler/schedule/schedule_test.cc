@@ -29,8 +29,9 @@ constexpr double kStep = 1e-5;
 constexpr int64_t kHidden = 5, kVocabulary = 7;
 
 absl::Status ContrastBlock(const ScalarCall& call) {
-  ContrastScalars<double>(call.reads.data(), call.offsets.data(), call.hyperparameters.data(), call.cotangents.data(),
-                          call.results, call.row_begin, call.row_end, call.num_rows);
+  ContrastScalars<double>(call.reads.data(), call.offsets.data(), call.hyperparameters.data(),
+                          call.cotangents.data(), call.results, call.row_begin, call.row_end,
+                          call.num_rows);
   return absl::OkStatus();
 }
 
@@ -38,7 +39,8 @@ Problem TestProblem(bool head_gradient) {
   Problem problem;
   problem.offsets = {{0, 3, 3, 7, 9}, {0, 2, 5, 6, 10}};  // row 1 has no chosen token
   problem.uses = {{.hidden_gradient = true}, {.hidden_gradient = true}, {}, {}};
-  problem.heads = {{"policy", {kHidden, kVocabulary, head_gradient}}, {"reference", {kHidden, kVocabulary, false}}};
+  problem.heads = {{"policy", {kHidden, kVocabulary, head_gradient}},
+                   {"reference", {kHidden, kVocabulary, false}}};
   return problem;
 }
 
@@ -65,8 +67,8 @@ InterpreterInputs TestInputs(const Signature& signature, const Problem& problem)
   return inputs;
 }
 
-InterpreterOutputs RunKind(const Problem& problem, const InterpreterInputs& inputs, const std::string& kind,
-                           int64_t chunk_tokens) {
+InterpreterOutputs RunKind(const Problem& problem, const InterpreterInputs& inputs,
+                           const std::string& kind, int64_t chunk_tokens) {
   const Signature signature = ContrastSignature();
   auto plan = MakePlan(signature, problem, {.schedule = kind, .chunk_tokens = chunk_tokens});
   EXPECT_THAT(plan, IsOk());
@@ -77,7 +79,8 @@ InterpreterOutputs RunKind(const Problem& problem, const InterpreterInputs& inpu
 
 void ExpectNear(const std::vector<double>& a, const std::vector<double>& b, double tolerance) {
   ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], tolerance * std::max(1.0, std::abs(b[i]))) << i;
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a[i], b[i], tolerance * std::max(1.0, std::abs(b[i]))) << i;
 }
 
 TEST(SignatureTest, JsonRoundTrip) {
@@ -90,7 +93,8 @@ TEST(SignatureTest, JsonRoundTrip) {
 }
 
 TEST(SignatureTest, NamesOfViews) {
-  Distribution distribution{.model = "policy", .response = "chosen", .view = "corrupted", .view_argument = "crop"};
+  Distribution distribution{
+      .model = "policy", .response = "chosen", .view = "corrupted", .view_argument = "crop"};
   EXPECT_EQ(distribution.Name(), "policy.chosen@corrupted(crop)");
   distribution.shared_view = true;
   EXPECT_EQ(distribution.Name(), "policy.chosen@corrupted(crop)+shared");
@@ -103,11 +107,17 @@ TEST(SignatureTest, ErrorsNameTheMember) {
     return SignatureFromJson(json).status();
   };
   const auto code = absl::StatusCode::kInvalidArgument;
-  EXPECT_THAT(edited("\"rank\": 2", "\"rank\": \"2\""), StatusIs(code, HasSubstr("distributions[0].coupling.rank: expected")));
-  EXPECT_THAT(edited("\"rank\": 2", "\"rnak\": 2"), StatusIs(code, HasSubstr("coupling.rank: missing")));
-  EXPECT_THAT(edited("\"cotangent\": 1", "\"cotangent\": 3"), StatusIs(code, HasSubstr("reads[1].cotangent: expected 1, got 3")));
-  EXPECT_THAT(edited("\"row\"", "\"rwo\""), StatusIs(code, HasSubstr("expected known, token, row or batch, got 'rwo'")));
-  EXPECT_THAT(edited("\"default\": 0.25", "\"default\": 1.5"), StatusIs(code, HasSubstr("hyperparameters.weight.default: expected in [0, 1], got 1.5")));
+  EXPECT_THAT(edited("\"rank\": 2", "\"rank\": \"2\""),
+              StatusIs(code, HasSubstr("distributions[0].coupling.rank: expected")));
+  EXPECT_THAT(edited("\"rank\": 2", "\"rnak\": 2"),
+              StatusIs(code, HasSubstr("coupling.rank: missing")));
+  EXPECT_THAT(edited("\"cotangent\": 1", "\"cotangent\": 3"),
+              StatusIs(code, HasSubstr("reads[1].cotangent: expected 1, got 3")));
+  EXPECT_THAT(edited("\"row\"", "\"rwo\""),
+              StatusIs(code, HasSubstr("expected known, token, row or batch, got 'rwo'")));
+  EXPECT_THAT(
+      edited("\"default\": 0.25", "\"default\": 1.5"),
+      StatusIs(code, HasSubstr("hyperparameters.weight.default: expected in [0, 1], got 1.5")));
   EXPECT_THAT(SignatureFromJson("{"), StatusIs(code, HasSubstr("not valid JSON")));
 }
 
@@ -128,7 +138,9 @@ TEST(ScheduleTest, EveryScheduleGivesTheSameNumbers) {
           ExpectNear(got.hidden_gradients[d], expected.hidden_gradients[d], kOrderTolerance);
         }
         ASSERT_EQ(got.head_gradients.size(), head_gradient ? 1 : 0);
-        if (head_gradient) ExpectNear(got.head_gradients.at("policy"), expected.head_gradients.at("policy"), kOrderTolerance);
+        if (head_gradient)
+          ExpectNear(got.head_gradients.at("policy"), expected.head_gradients.at("policy"),
+                     kOrderTolerance);
       }
     }
   }
@@ -150,18 +162,21 @@ TEST(ScheduleTest, GradientsAreCentralDifferences) {
   for (size_t d = 0; d < 2; ++d) {
     for (size_t i = 0; i < inputs.distributions[d].hidden.size(); i += 3) {
       const double expected = difference(inputs.distributions[d].hidden[i]);
-      EXPECT_NEAR(outputs.hidden_gradients[d][i], expected, kDifferenceTolerance * std::max(1.0, std::abs(expected)));
+      EXPECT_NEAR(outputs.hidden_gradients[d][i], expected,
+                  kDifferenceTolerance * std::max(1.0, std::abs(expected)));
     }
   }
   for (size_t i = 0; i < inputs.heads["policy"].size(); i += 4) {
     const double expected = difference(inputs.heads["policy"][i]);
-    EXPECT_NEAR(outputs.head_gradients.at("policy")[i], expected, kDifferenceTolerance * std::max(1.0, std::abs(expected)));
+    EXPECT_NEAR(outputs.head_gradients.at("policy")[i], expected,
+                kDifferenceTolerance * std::max(1.0, std::abs(expected)));
   }
 }
 
 TEST(ScheduleTest, ChunksOfS3HoldWholeRows) {
   const Signature signature = ContrastSignature();
-  const Schedule schedule = BuildSchedule(signature, TestProblem(true), Kind::kS3, {.gradient_tokens = 6, .reference_tokens = 6});
+  const Schedule schedule = BuildSchedule(signature, TestProblem(true), Kind::kS3,
+                                          {.gradient_tokens = 6, .reference_tokens = 6});
   int64_t previous = 0;
   for (const Step& step : schedule.steps) {
     if (step.op != StepOp::kScalarBlock || step.results) continue;
@@ -175,16 +190,20 @@ TEST(ScheduleTest, ChunksOfS3HoldWholeRows) {
 TEST(PlannerTest, FrozenHeadTakesFOnlyWithoutHeadGradient) {
   const Signature signature = ContrastSignature();
   EXPECT_THAT(MakePlan(signature, TestProblem(true), {.schedule = "F"}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the head of 'policy' requires a gradient")));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan plan, MakePlan(signature, TestProblem(false), {.schedule = "F"}));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("the head of 'policy' requires a gradient")));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan plan,
+                               MakePlan(signature, TestProblem(false), {.schedule = "F"}));
   EXPECT_EQ(plan.schedule.kind, Kind::kF);
 }
 
 TEST(PlannerTest, BatchCouplingRulesOutS3) {
   Signature signature = ContrastSignature();
-  signature.distributions[1].coupling = {.granularity = Granularity::kBatch, .rank = 1, .reason = "a sort over rows"};
+  signature.distributions[1].coupling = {
+      .granularity = Granularity::kBatch, .rank = 1, .reason = "a sort over rows"};
   EXPECT_THAT(MakePlan(signature, TestProblem(true), {.schedule = "S3"}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("policy.rejected need the scores of all rows: a sort")));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("policy.rejected need the scores of all rows: a sort")));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan plan, MakePlan(signature, TestProblem(true), {}));
   EXPECT_EQ(plan.schedule.kind, Kind::kS2);
 }
@@ -194,9 +213,11 @@ TEST(PlannerTest, BudgetDecidesBetweenStoringAndChunks) {
   Problem problem = TestProblem(true);
   problem.heads = {{"policy", {512, 32000, true}}, {"reference", {512, 32000, false}}};
   problem.offsets = {{0, 64, 128, 192, 256}, {0, 64, 128, 192, 256}};
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan wide, MakePlan(signature, problem, {.memory_budget_bytes = 1 << 30}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan wide,
+                               MakePlan(signature, problem, {.memory_budget_bytes = 1 << 30}));
   EXPECT_EQ(wide.schedule.kind, Kind::kS2);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan narrow, MakePlan(signature, problem, {.memory_budget_bytes = 40 << 20}));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan narrow,
+                               MakePlan(signature, problem, {.memory_budget_bytes = 40 << 20}));
   EXPECT_EQ(narrow.schedule.kind, Kind::kS3);
   EXPECT_LE(narrow.schedule.workspace_bytes(), 40 << 20);
   const std::string text = narrow.Explain(signature, problem);
@@ -207,7 +228,8 @@ TEST(PlannerTest, BudgetDecidesBetweenStoringAndChunks) {
   EXPECT_THAT(MakePlan(signature, problem, {.memory_budget_bytes = 1 << 20}),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("S3 needs")));
   EXPECT_THAT(MakePlan(signature, problem, {.schedule = "S4"}),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("expected one of S2, S3, F, got 'S4'")));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("expected one of S2, S3, F, got 'S4'")));
 }
 
 TEST(PlannerTest, NothingToDifferentiateIsR) {
@@ -224,7 +246,8 @@ TEST(PlannerTest, GradientsThroughTwoModelsAreRefused) {
   signature.distributions[1].model = "second";
   Problem problem = TestProblem(true);
   problem.heads["second"] = {kHidden, kVocabulary, true};
-  EXPECT_THAT(MakePlan(signature, problem, {}), StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("'policy' and 'second'")));
+  EXPECT_THAT(MakePlan(signature, problem, {}),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("'policy' and 'second'")));
 }
 
 }  // namespace

@@ -29,11 +29,13 @@ Json BoundToJson(double bound) {
   return bound;
 }
 
-// Reads the members of one JSON object; remembers which were asked for, so that the rest can be refused.
+// Reads the members of one JSON object; remembers which were asked for, so that the rest can be
+// refused.
 class ObjectReader {
  public:
   ObjectReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object_.is_object()) Fail(absl::StrCat(where_, ": expected an object, got ", object_.type_name()));
+    if (!object_.is_object())
+      Fail(absl::StrCat(where_, ": expected an object, got ", object_.type_name()));
   }
 
   void Read(const char* name, std::string& value) {
@@ -61,7 +63,8 @@ class ObjectReader {
     const Json* member = Member(name);
     if (member == nullptr) return;
     if (member->is_string() && (*member == "inf" || *member == "-inf")) {
-      value = *member == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+      value = *member == "inf" ? std::numeric_limits<double>::infinity()
+                               : -std::numeric_limits<double>::infinity();
       return;
     }
     if (!member->is_number()) return Mismatch(name, "a number, \"inf\" or \"-inf\"", *member);
@@ -87,7 +90,8 @@ class ObjectReader {
         return;
       }
     }
-    Fail(absl::StrCat(where_, ".", name, ": expected known, token, row or batch, got '", text, "'"));
+    Fail(
+        absl::StrCat(where_, ".", name, ": expected known, token, row or batch, got '", text, "'"));
   }
 
   // The member `name`, checked to be an array; an empty array after an error.
@@ -170,7 +174,8 @@ absl::StatusOr<Distribution> DistributionFromJson(const Json& json, const std::s
   reader.Read("requires_grad", distribution.requires_grad);
   const Json& coupling = reader.Object("coupling");
   ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  ALIDADE_ASSIGN_OR_RETURN(distribution.coupling, CouplingFromJson(coupling, reader.Where("coupling")));
+  ALIDADE_ASSIGN_OR_RETURN(distribution.coupling,
+                           CouplingFromJson(coupling, reader.Where("coupling")));
   return distribution;
 }
 
@@ -200,7 +205,8 @@ absl::StatusOr<Hyperparameter> HyperparameterFromJson(const Json& json, const st
 
 // Parses every element of `array` with `parse` into `out`.
 template <typename T, typename Parse>
-absl::Status ParseAll(const Json& array, const std::string& where, Parse parse, std::vector<T>& out) {
+absl::Status ParseAll(const Json& array, const std::string& where, Parse parse,
+                      std::vector<T>& out) {
   for (size_t i = 0; i < array.size(); ++i) {
     ALIDADE_ASSIGN_OR_RETURN(T item, parse(array[i], absl::StrCat(where, "[", i, "]")));
     out.push_back(std::move(item));
@@ -244,7 +250,8 @@ std::optional<int64_t> Signature::FindResponse(absl::string_view name) const {
 }
 
 int64_t Signature::num_cotangents() const {
-  return std::count_if(reads.begin(), reads.end(), [](const VocabularyRead& read) { return read.cotangent >= 0; });
+  return std::count_if(reads.begin(), reads.end(),
+                       [](const VocabularyRead& read) { return read.cotangent >= 0; });
 }
 
 std::vector<std::string> Signature::Models(bool with_gradient) const {
@@ -268,21 +275,23 @@ absl::string_view GranularityName(Granularity granularity) {
 std::string SignatureToJson(const Signature& signature) {
   Json distributions = Json::array();
   for (const Distribution& d : signature.distributions) {
-    distributions.push_back({{"model", d.model},
-                             {"response", d.response},
-                             {"view", d.view},
-                             {"view_argument", d.view_argument},
-                             {"shared_view", d.shared_view},
-                             {"requires_grad", d.requires_grad},
-                             {"coupling",
-                              {{"granularity", std::string(GranularityName(d.coupling.granularity))},
-                               {"rank", d.coupling.rank},
-                               {"dense", d.coupling.dense},
-                               {"reason", d.coupling.reason}}}});
+    distributions.push_back(
+        {{"model", d.model},
+         {"response", d.response},
+         {"view", d.view},
+         {"view_argument", d.view_argument},
+         {"shared_view", d.shared_view},
+         {"requires_grad", d.requires_grad},
+         {"coupling",
+          {{"granularity", std::string(GranularityName(d.coupling.granularity))},
+           {"rank", d.coupling.rank},
+           {"dense", d.coupling.dense},
+           {"reason", d.coupling.reason}}}});
   }
   Json reads = Json::array();
   for (const VocabularyRead& read : signature.reads) {
-    reads.push_back({{"op", read.op}, {"distribution", read.distribution}, {"cotangent", read.cotangent}});
+    reads.push_back(
+        {{"op", read.op}, {"distribution", read.distribution}, {"cotangent", read.cotangent}});
   }
   Json hyperparameters = Json::array();
   for (const Hyperparameter& hyper : signature.hyperparameters) {
@@ -319,11 +328,11 @@ absl::StatusOr<Signature> SignatureFromJson(absl::string_view text) {
   const Json& hyperparameters = reader.Array("hyperparameters");
   reader.Read("metrics", signature.metrics);
   ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  ALIDADE_RETURN_IF_ERROR(
-      ParseAll(distributions, reader.Where("distributions"), DistributionFromJson, signature.distributions));
+  ALIDADE_RETURN_IF_ERROR(ParseAll(distributions, reader.Where("distributions"),
+                                   DistributionFromJson, signature.distributions));
   ALIDADE_RETURN_IF_ERROR(ParseAll(reads, reader.Where("reads"), ReadFromJson, signature.reads));
-  ALIDADE_RETURN_IF_ERROR(
-      ParseAll(hyperparameters, reader.Where("hyperparameters"), HyperparameterFromJson, signature.hyperparameters));
+  ALIDADE_RETURN_IF_ERROR(ParseAll(hyperparameters, reader.Where("hyperparameters"),
+                                   HyperparameterFromJson, signature.hyperparameters));
   ALIDADE_RETURN_IF_ERROR(ValidateSignature(signature));
   return signature;
 }
@@ -333,12 +342,15 @@ absl::Status ValidateSignature(const Signature& signature) {
     return absl::InvalidArgumentError(absl::StrCat("signature.", parts...));
   };
   if (signature.name.empty()) return fail("name: expected a name, got \"\"");
-  if (signature.distributions.empty()) return fail("distributions: expected at least one, got none");
+  if (signature.distributions.empty())
+    return fail("distributions: expected at least one, got none");
   std::set<std::string> names;
   for (const Distribution& distribution : signature.distributions) {
-    if (!names.insert(distribution.Name()).second) return fail("distributions: '", distribution.Name(), "' twice");
+    if (!names.insert(distribution.Name()).second)
+      return fail("distributions: '", distribution.Name(), "' twice");
     if (!signature.FindResponse(distribution.response).has_value()) {
-      return fail("responses: '", distribution.response, "' of '", distribution.Name(), "' missing");
+      return fail("responses: '", distribution.response, "' of '", distribution.Name(),
+                  "' missing");
     }
   }
   int64_t next_cotangent = 0;
@@ -346,7 +358,8 @@ absl::Status ValidateSignature(const Signature& signature) {
   for (size_t i = 0; i < signature.reads.size(); ++i) {
     const VocabularyRead& read = signature.reads[i];
     if (read.distribution < 0 || read.distribution >= num_distributions) {
-      return fail("reads[", i, "].distribution: expected [0, ", num_distributions, "), got ", read.distribution);
+      return fail("reads[", i, "].distribution: expected [0, ", num_distributions, "), got ",
+                  read.distribution);
     }
     const bool has_gradient = signature.distributions[read.distribution].requires_grad;
     const int64_t expected = has_gradient ? next_cotangent++ : -1;

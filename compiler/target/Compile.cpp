@@ -25,24 +25,21 @@ namespace {
 FailureOr<ObjectiveOp> onlyObjective(ModuleOp module) {
   auto objectives = llvm::to_vector(module.getOps<ObjectiveOp>());
   if (objectives.size() != 1) {
-    return module.emitError("expected one pref.objective to compile, got ")
-                                  << objectives.size();
+    return module.emitError("expected one pref.objective to compile, got ") << objectives.size();
   }
   return objectives.front();
 }
 
-FailureOr<SmallVector<const CpuLevel *>> levelsOf(ModuleOp module, const CompileOptions &options) {
-  SmallVector<const CpuLevel *> levels;
-  for (const std::string &cpu : options.cpus) {
-    const CpuLevel *level = findCpuLevel(cpu);
+FailureOr<SmallVector<const CpuLevel*>> levelsOf(ModuleOp module, const CompileOptions& options) {
+  SmallVector<const CpuLevel*> levels;
+  for (const std::string& cpu : options.cpus) {
+    const CpuLevel* level = findCpuLevel(cpu);
     if (!level) {
-      return module.emitError("unknown CPU level '")
-                                                      << cpu << "', expected x86-64-v3 or x86-64-v4";
+      return module.emitError("unknown CPU level '") << cpu << "', expected x86-64-v3 or x86-64-v4";
     }
     levels.push_back(level);
   }
-  if (levels.empty())
-    return module.emitError("no CPU level to compile for");
+  if (levels.empty()) return module.emitError("no CPU level to compile for");
   return levels;
 }
 
@@ -53,7 +50,8 @@ std::string textOf(Op op) {
   return text;
 }
 
-LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions &options, CompiledObjective &result) {
+LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions& options,
+                         CompiledObjective& result) {
   OpBuilder builder(objective.getContext());
   OwningOpRef<ModuleOp> holder = ModuleOp::create(objective.getLoc());
   builder.setInsertionPointToEnd(holder->getBody());
@@ -75,13 +73,15 @@ LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions &options, C
   return success();
 }
 
-LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel *> levels, StringRef signatureJson,
-                         const CompileOptions &options, CompiledObjective &result) {
+LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels,
+                         StringRef signatureJson, const CompileOptions& options,
+                         CompiledObjective& result) {
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(objective.getLoc());
   ScratchSize scratch;
-  for (const CpuLevel *level : levels) {
+  for (const CpuLevel* level : levels) {
     buildRowKernel(*kernels, ("alidade_rows_" + level->suffix).str(), level->floatLanes);
-    FailureOr<ScratchSize> size = buildScalarBlock(*kernels, ("alidade_scalars_" + level->suffix).str(), objective);
+    FailureOr<ScratchSize> size =
+        buildScalarBlock(*kernels, ("alidade_scalars_" + level->suffix).str(), objective);
     if (failed(size)) return failure();
     scratch = *size;
   }
@@ -106,14 +106,14 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel *> level
 }  // namespace
 
 FailureOr<CompiledObjective> compileObjective(ModuleOp derived, StringRef signatureJson,
-                                              const CompileOptions &options) {
+                                              const CompileOptions& options) {
   FailureOr<ObjectiveOp> objective = onlyObjective(derived);
-  FailureOr<SmallVector<const CpuLevel *>> levels = levelsOf(derived, options);
+  FailureOr<SmallVector<const CpuLevel*>> levels = levelsOf(derived, options);
   if (failed(objective) || failed(levels)) return failure();
   derived.getContext()
-      ->loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect, LLVM::LLVMDialect,
-                    NVVM::NVVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                    vector::VectorDialect>();
+      ->loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                    LLVM::LLVMDialect, NVVM::NVVMDialect, math::MathDialect, memref::MemRefDialect,
+                    scf::SCFDialect, vector::VectorDialect>();
   CompiledObjective result;
   // First the GPU: its code is data of the object.
   if (options.gpu && failed(compileGpu(*objective, options, result))) return failure();

@@ -1,5 +1,6 @@
-// From a differentiated objective to code: one relocatable x86-64 object with a variant per CPU level and the
-// AlidadeObjectiveTable of compiler/runtime/abi.h, holding PTX and, where ptxas is at hand, a cubin.
+// From a differentiated objective to code: one relocatable x86-64 object with a variant per CPU
+// level and the AlidadeObjectiveTable of compiler/runtime/abi.h, holding PTX and, where ptxas is at
+// hand, a cubin.
 //
 //   CompileOptions options;
 //   options.registerAtLoad = true;
@@ -19,14 +20,16 @@
 namespace alidade::pref {
 
 struct CompileOptions {
-  // Levels of the x86-64 psABI, least demanding first: "x86-64-v3" (AVX2) and "x86-64-v4" (AVX-512).
+  // Levels of the x86-64 psABI, least demanding first: "x86-64-v3" (AVX2) and "x86-64-v4"
+  // (AVX-512).
   std::vector<std::string> cpus = {"x86-64-v3", "x86-64-v4"};
   // PTX for sm_80 and sm_90a.
   bool gpu = true;
   // With it also a cubin for sm_90a.
   std::optional<std::string> ptxas = findPtxas();
-  // True: a constructor of the object calls alidade_register_objective, and no symbol of the object is global, so that
-  // objects of several objectives link together. False: the table is the global symbol `alidade_objective_table`.
+  // True: a constructor of the object calls alidade_register_objective, and no symbol of the object
+  // is global, so that objects of several objectives link together. False: the table is the global
+  // symbol `alidade_objective_table`.
   bool registerAtLoad = false;
   // Fill CompiledObjective's texts.
   bool keepTexts = false;
@@ -35,17 +38,18 @@ struct CompileOptions {
 struct CompiledObjective {
   std::string object;  // bytes of an ELF relocatable
   std::string ptxSm80, ptxSm90a;
-  std::string cubinSm90a;  // empty without ptxas
+  std::string cubinSm90a;                     // empty without ptxas
   std::vector<GpuKernelResources> resources;  // of the cubin
 
   // With keepTexts: the loops in upstream dialects, the optimised LLVM IR, the assembly.
   std::string loops, llvm, assembly;
 };
 
-// `derived` holds exactly one pref.objective, after pref-differentiate; it is not changed. Thread safe. Errors are
-// diagnostics at the objective or at the operation concerned.
-mlir::FailureOr<CompiledObjective> compileObjective(mlir::ModuleOp derived, llvm::StringRef signatureJson,
-                                                    const CompileOptions &options = {});
+// `derived` holds exactly one pref.objective, after pref-differentiate; it is not changed. Thread
+// safe. Errors are diagnostics at the objective or at the operation concerned.
+mlir::FailureOr<CompiledObjective> compileObjective(mlir::ModuleOp derived,
+                                                    llvm::StringRef signatureJson,
+                                                    const CompileOptions& options = {});
 
 // "LLVM 22.1.8": part of every cache key.
 std::string toolchainVersion();

@@ -1,4 +1,5 @@
-// Compiled objectives against the f64 interpreter, on the CPU levels of this machine; their GPU code as text.
+// Compiled objectives against the f64 interpreter, on the CPU levels of this machine; their GPU
+// code as text.
 
 #include "compiler/target/Compile.h"
 
@@ -28,8 +29,8 @@ using testing::HasSubstr;
 // The block computes in f64 from f32 inputs; only its results are rounded to f32.
 constexpr double kTolerance = 2e-7;
 
-// Every operation, a batch-coupled weight (two loops over rows) and a token weight that needs the row's sum (two loops
-// over tokens).
+// Every operation, a batch-coupled weight (two loops over rows) and a token weight that needs the
+// row's sum (two loops over tokens).
 constexpr char kEveryOperation[] = R"(
 pref.objective @every {
   %a = pref.hyper "a" default 0.7 in (0, inf)
@@ -98,35 +99,39 @@ pref.objective @every {
 struct Compiled {
   DerivedObjective derived;
   CompiledObjective code;
-  const AlidadeObjectiveTable *table = nullptr;
+  const AlidadeObjectiveTable* table = nullptr;
 };
 
 class CompileTest : public testing::Test {
  protected:
-  Compiled compile(absl::StatusOr<DerivedObjective> derived, bool gpu = false, bool keepTexts = false) {
+  Compiled compile(absl::StatusOr<DerivedObjective> derived, bool gpu = false,
+                   bool keepTexts = false) {
     EXPECT_THAT(derived, IsOk());
     Compiled result{std::move(*derived)};
     CompileOptions options;
     options.gpu = gpu;
     options.keepTexts = keepTexts;
-    FailureOr<CompiledObjective> code = compileObjective(
-        *result.derived.differentiated, schedule::SignatureToJson(result.derived.signature), options);
+    FailureOr<CompiledObjective> code =
+        compileObjective(*result.derived.differentiated,
+                         schedule::SignatureToJson(result.derived.signature), options);
     EXPECT_TRUE(succeeded(code));
     if (failed(code)) return result;
     result.code = *code;
-    absl::StatusOr<const AlidadeObjectiveTable *> table =
+    absl::StatusOr<const AlidadeObjectiveTable*> table =
         runtime::LoadObject(code->object, result.derived.signature.name);
     EXPECT_THAT(table, IsOk());
     if (table.ok()) result.table = *table;
     return result;
   }
 
-  Compiled compileNamed(const std::string &name, bool gpu = false, bool keepTexts = false) {
+  Compiled compileNamed(const std::string& name, bool gpu = false, bool keepTexts = false) {
     const std::string path = absl::StrCat("compiler/objectives/", name, "/", name, ".mlir");
     return compile(deriveObjectiveFile(path, context), gpu, keepTexts);
   }
 
-  Compiled compileEvery(bool gpu = false) { return compile(deriveObjectiveText(kEveryOperation, "every.mlir", context), gpu); }
+  Compiled compileEvery(bool gpu = false) {
+    return compile(deriveObjectiveText(kEveryOperation, "every.mlir", context), gpu);
+  }
 
   MLIRContext context;
 };
@@ -139,9 +144,10 @@ struct PackedBatch {
   Batch batch;  // the same numbers for the interpreter
 };
 
-// `lengths[role][row]`: tokens. Log-probabilities are f32 values, so both sides read the same numbers.
-PackedBatch randomBatch(const schedule::Signature &signature, const std::vector<std::vector<int64_t>> &lengths,
-                        unsigned seed) {
+// `lengths[role][row]`: tokens. Log-probabilities are f32 values, so both sides read the same
+// numbers.
+PackedBatch randomBatch(const schedule::Signature& signature,
+                        const std::vector<std::vector<int64_t>>& lengths, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<float> uniform(-6, -0.01f);
   PackedBatch packed;
@@ -152,14 +158,14 @@ PackedBatch randomBatch(const schedule::Signature &signature, const std::vector<
     packed.batch.offsets[signature.responses[role]] = offsets;
     packed.offsets.push_back(offsets);
   }
-  for (const schedule::VocabularyRead &read : signature.reads) {
-    const schedule::Distribution &distribution = signature.distributions[read.distribution];
+  for (const schedule::VocabularyRead& read : signature.reads) {
+    const schedule::Distribution& distribution = signature.distributions[read.distribution];
     std::vector<float> values(packed.batch.offsets[distribution.response].back());
-    for (float &value : values) value = uniform(random);
+    for (float& value : values) value = uniform(random);
     packed.batch.logProbs[distribution.Name()].assign(values.begin(), values.end());
     packed.reads.push_back(std::move(values));
   }
-  for (const schedule::Hyperparameter &hyper : signature.hyperparameters) {
+  for (const schedule::Hyperparameter& hyper : signature.hyperparameters) {
     packed.hyperparameters.push_back(static_cast<float>(hyper.default_value));
     packed.batch.hyperparameters[hyper.name] = packed.hyperparameters.back();
   }
@@ -174,16 +180,16 @@ struct ScalarResults {
 constexpr float kUnwritten = 12345;
 
 // Runs the block on row ranges one after another. Cotangents of `skipped` get a null destination.
-ScalarResults runBlock(const AlidadeObjectiveTable &table, const AlidadeVariant &variant,
-                       const schedule::Signature &signature, const PackedBatch &packed,
-                       const std::vector<int64_t> &borders, int64_t skipped = -1) {
+ScalarResults runBlock(const AlidadeObjectiveTable& table, const AlidadeVariant& variant,
+                       const schedule::Signature& signature, const PackedBatch& packed,
+                       const std::vector<int64_t>& borders, int64_t skipped = -1) {
   ScalarResults out;
   out.results.assign(1 + signature.metrics.size(), kUnwritten);
-  std::vector<const float *> reads;
-  std::vector<const int64_t *> offsets;
-  std::vector<float *> cotangents;
-  for (const auto &read : packed.reads) reads.push_back(read.data());
-  for (const auto &role : packed.offsets) offsets.push_back(role.data());
+  std::vector<const float*> reads;
+  std::vector<const int64_t*> offsets;
+  std::vector<float*> cotangents;
+  for (const auto& read : packed.reads) reads.push_back(read.data());
+  for (const auto& role : packed.offsets) offsets.push_back(role.data());
   out.cotangents.resize(signature.num_cotangents());
   for (size_t i = 0; i < signature.reads.size(); ++i) {
     if (signature.reads[i].cotangent < 0) continue;
@@ -192,53 +198,51 @@ ScalarResults runBlock(const AlidadeObjectiveTable &table, const AlidadeVariant 
   for (size_t i = 0; i < out.cotangents.size(); ++i)
     cotangents.push_back(static_cast<int64_t>(i) == skipped ? nullptr : out.cotangents[i].data());
   for (size_t i = 0; i + 1 < borders.size(); ++i) {
-    std::vector<float> scratch(table.scratch_floats_per_row * (borders[i + 1] - borders[i]) + 1, kUnwritten);
-    AlidadeScalarArgs args = {reads.data(),
-                              offsets.data(),
-                              packed.hyperparameters.data(),
-                              cotangents.data(),
-                              out.results.data(),
-                              borders[i],
-                              borders[i + 1],
-                              packed.batch.numRows,
-                              scratch.data()};
+    std::vector<float> scratch(table.scratch_floats_per_row * (borders[i + 1] - borders[i]) + 1,
+                               kUnwritten);
+    AlidadeScalarArgs args = {
+        reads.data(),      offsets.data(),       packed.hyperparameters.data(),
+        cotangents.data(), out.results.data(),   borders[i],
+        borders[i + 1],    packed.batch.numRows, scratch.data()};
     variant.scalars(&args);
     EXPECT_EQ(scratch.back(), kUnwritten) << "wrote behind the scratch memory";
   }
   return out;
 }
 
-std::vector<AlidadeVariant> runnableVariants(const AlidadeObjectiveTable &table) {
+std::vector<AlidadeVariant> runnableVariants(const AlidadeObjectiveTable& table) {
   std::vector<AlidadeVariant> variants;
-  for (const std::string &level : runtime::HostCpuLevels())
+  for (const std::string& level : runtime::HostCpuLevels())
     for (uint32_t i = 0; i < table.num_variants; ++i)
       if (table.variants[i].cpu == level) variants.push_back(table.variants[i]);
   return variants;
 }
 
-void expectNear(float value, double expected, double scale, const std::string &what) {
+void expectNear(float value, double expected, double scale, const std::string& what) {
   EXPECT_LE(std::abs(value - expected), kTolerance * std::max(std::abs(expected), scale))
       << what << ": got " << value << ", expected " << expected;
 }
 
-void checkAgainstInterpreter(Compiled &compiled, const std::vector<std::vector<int64_t>> &lengths, unsigned seed) {
-  const schedule::Signature &signature = compiled.derived.signature;
+void checkAgainstInterpreter(Compiled& compiled, const std::vector<std::vector<int64_t>>& lengths,
+                             unsigned seed) {
+  const schedule::Signature& signature = compiled.derived.signature;
   const PackedBatch packed = randomBatch(signature, lengths, seed);
   absl::StatusOr<Evaluation> expected = interpret(compiled.derived.objective(), packed.batch);
   ASSERT_THAT(expected, IsOk());
   std::vector<AlidadeVariant> variants = runnableVariants(*compiled.table);
   ASSERT_FALSE(variants.empty());
-  for (const AlidadeVariant &variant : variants) {
+  for (const AlidadeVariant& variant : variants) {
     const std::string where = absl::StrCat(signature.name, " ", variant.cpu, " ");
-    ScalarResults got =
-        runBlock(*compiled.table, variant, signature, packed, {0, static_cast<int64_t>(lengths[0].size())});
+    ScalarResults got = runBlock(*compiled.table, variant, signature, packed,
+                                 {0, static_cast<int64_t>(lengths[0].size())});
     expectNear(got.results[0], expected->loss, 0, where + "loss");
     for (size_t i = 0; i < signature.metrics.size(); ++i)
-      expectNear(got.results[i + 1], expected->metrics[signature.metrics[i]], 1e-2, where + signature.metrics[i]);
-    for (const schedule::VocabularyRead &read : signature.reads) {
+      expectNear(got.results[i + 1], expected->metrics[signature.metrics[i]], 1e-2,
+                 where + signature.metrics[i]);
+    for (const schedule::VocabularyRead& read : signature.reads) {
       if (read.cotangent < 0) continue;
       const std::string name = signature.distributions[read.distribution].Name();
-      const std::vector<double> &cotangent = expected->cotangents[name];
+      const std::vector<double>& cotangent = expected->cotangents[name];
       ASSERT_EQ(cotangent.size(), got.cotangents[read.cotangent].size());
       double largest = 0;
       for (double value : cotangent) largest = std::max(largest, std::abs(value));
@@ -252,7 +256,7 @@ void checkAgainstInterpreter(Compiled &compiled, const std::vector<std::vector<i
 const std::vector<std::vector<int64_t>> kLengths = {{3, 0, 7, 1, 20}, {2, 5, 0, 1, 33}};
 const std::vector<std::vector<int64_t>> kOneEmptyRow = {{0}, {0}};
 
-class NamedCompileTest : public CompileTest, public testing::WithParamInterface<const char *> {};
+class NamedCompileTest : public CompileTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(NamedCompileTest, AgreesWithTheInterpreter) {
   Compiled compiled = compileNamed(GetParam());
@@ -264,9 +268,9 @@ TEST_P(NamedCompileTest, AgreesWithTheInterpreter) {
 TEST_P(NamedCompileTest, CotangentsOfAChunkAreThoseOfTheBatch) {
   Compiled compiled = compileNamed(GetParam());
   ASSERT_NE(compiled.table, nullptr);
-  const schedule::Signature &signature = compiled.derived.signature;
+  const schedule::Signature& signature = compiled.derived.signature;
   const PackedBatch packed = randomBatch(signature, kLengths, 17);
-  for (const AlidadeVariant &variant : runnableVariants(*compiled.table)) {
+  for (const AlidadeVariant& variant : runnableVariants(*compiled.table)) {
     ScalarResults whole = runBlock(*compiled.table, variant, signature, packed, {0, 5});
     ScalarResults chunks = runBlock(*compiled.table, variant, signature, packed, {0, 1, 3, 3, 5});
     EXPECT_EQ(whole.cotangents, chunks.cotangents) << variant.cpu;
@@ -276,32 +280,35 @@ TEST_P(NamedCompileTest, CotangentsOfAChunkAreThoseOfTheBatch) {
 TEST_P(NamedCompileTest, GpuCodeAssemblesWithoutSpills) {
   Compiled compiled = compileNamed(GetParam(), /*gpu=*/true, /*keepTexts=*/true);
   ASSERT_NE(compiled.table, nullptr);
-  for (const char *ptx : {compiled.table->ptx_sm80, compiled.table->ptx_sm90a}) {
+  for (const char* ptx : {compiled.table->ptx_sm80, compiled.table->ptx_sm90a}) {
     ASSERT_NE(ptx, nullptr);
     EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_rows"));
     EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_scalars"));
     EXPECT_THAT(ptx, testing::Not(HasSubstr("call")));  // no device library
   }
   EXPECT_THAT(compiled.table->ptx_sm90a, HasSubstr(".target sm_90a"));
-  EXPECT_THAT(compiled.code.loops, testing::AllOf(HasSubstr("scf.for"), HasSubstr("gpu.func @alidade_scalars")));
+  EXPECT_THAT(compiled.code.loops,
+              testing::AllOf(HasSubstr("scf.for"), HasSubstr("gpu.func @alidade_scalars")));
   EXPECT_THAT(compiled.code.llvm, HasSubstr("@alidade_objective_table"));
   EXPECT_THAT(compiled.code.assembly, HasSubstr("alidade_scalars_v4:"));
   if (!findPtxas()) GTEST_SKIP() << "skipped: no ptxas on this machine";
   ASSERT_GT(compiled.table->cubin_bytes, 4u);
   ASSERT_EQ(compiled.code.resources.size(), 2u);
-  for (const GpuKernelResources &kernel : compiled.code.resources) {
+  for (const GpuKernelResources& kernel : compiled.code.resources) {
     EXPECT_EQ(kernel.spillBytes, 0u) << kernel.kernel;
     EXPECT_GT(kernel.registers, 0u) << kernel.kernel;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Objectives, NamedCompileTest, testing::Values("dpo", "ipo", "simpo", "mdpo"),
-                         [](const auto &info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Objectives, NamedCompileTest,
+                         testing::Values("dpo", "ipo", "simpo", "mdpo"),
+                         [](const auto& info) { return std::string(info.param); });
 
 TEST_F(CompileTest, EveryOperationAgreesWithTheInterpreter) {
   Compiled compiled = compileEvery();
   ASSERT_NE(compiled.table, nullptr);
-  EXPECT_GT(compiled.table->scratch_floats_per_row, 0u) << "a batch-coupled objective keeps values between loops";
+  EXPECT_GT(compiled.table->scratch_floats_per_row, 0u)
+      << "a batch-coupled objective keeps values between loops";
   for (unsigned seed = 0; seed < 10; ++seed)
     checkAgainstInterpreter(compiled, {{3, 4, 7, 1, 20}, {2, 5, 0, 1, 33}}, seed);
 }
@@ -317,11 +324,12 @@ TEST_F(CompileTest, EveryOperationAssemblesForTheGpu) {
 TEST_F(CompileTest, ANullCotangentIsNotComputed) {
   Compiled compiled = compileNamed("dpo");
   ASSERT_NE(compiled.table, nullptr);
-  const schedule::Signature &signature = compiled.derived.signature;
+  const schedule::Signature& signature = compiled.derived.signature;
   const PackedBatch packed = randomBatch(signature, kLengths, 3);
-  for (const AlidadeVariant &variant : runnableVariants(*compiled.table)) {
+  for (const AlidadeVariant& variant : runnableVariants(*compiled.table)) {
     ScalarResults all = runBlock(*compiled.table, variant, signature, packed, {0, 5});
-    ScalarResults some = runBlock(*compiled.table, variant, signature, packed, {0, 5}, /*skipped=*/0);
+    ScalarResults some =
+        runBlock(*compiled.table, variant, signature, packed, {0, 5}, /*skipped=*/0);
     EXPECT_EQ(some.cotangents[0], std::vector<float>(all.cotangents[0].size(), kUnwritten));
     EXPECT_EQ(some.cotangents[1], all.cotangents[1]);
     EXPECT_EQ(some.results, all.results);
@@ -333,18 +341,20 @@ TEST_F(CompileTest, SaturatesWithoutNaN) {
   ASSERT_NE(compiled.table, nullptr);
   PackedBatch packed = randomBatch(compiled.derived.signature, {{1, 1}, {1, 1}}, 0);
   packed.hyperparameters[0] = 1;
-  for (auto &read : packed.reads) read = {-1e4f, 0};
+  for (auto& read : packed.reads) read = {-1e4f, 0};
   packed.reads[1] = {0, -1e4f};  // row 0: margin -1e4; row 1: +1e4
   packed.reads[2] = packed.reads[3] = {0, 0};
-  for (const AlidadeVariant &variant : runnableVariants(*compiled.table)) {
-    ScalarResults got = runBlock(*compiled.table, variant, compiled.derived.signature, packed, {0, 2});
+  for (const AlidadeVariant& variant : runnableVariants(*compiled.table)) {
+    ScalarResults got =
+        runBlock(*compiled.table, variant, compiled.derived.signature, packed, {0, 2});
     EXPECT_EQ(got.results[0], 5e3f);
     EXPECT_EQ(got.cotangents[0], (std::vector<float>{-0.5f, 0}));
   }
 }
 
 TEST_F(CompileTest, WithoutPtxasThereIsPtxAndNoCubin) {
-  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(kEveryOperation, "every.mlir", context);
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(kEveryOperation, "every.mlir", context);
   ASSERT_THAT(derived, IsOk());
   CompileOptions options;
   options.ptxas = std::nullopt;
@@ -353,24 +363,26 @@ TEST_F(CompileTest, WithoutPtxasThereIsPtxAndNoCubin) {
   EXPECT_THAT(code->ptxSm80, HasSubstr(".target sm_80"));
   EXPECT_THAT(code->ptxSm90a, HasSubstr(".target sm_90a"));
   EXPECT_TRUE(code->cubinSm90a.empty());
-  absl::StatusOr<const AlidadeObjectiveTable *> table = runtime::LoadObject(code->object, "every");
+  absl::StatusOr<const AlidadeObjectiveTable*> table = runtime::LoadObject(code->object, "every");
   ASSERT_THAT(table, IsOk());
   EXPECT_EQ((*table)->cubin_sm90a, nullptr);
   EXPECT_NE((*table)->ptx_sm90a, nullptr);
 }
 
 TEST_F(CompileTest, AnAheadOfTimeObjectRegistersAndExportsNothing) {
-  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(kEveryOperation, "every.mlir", context);
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(kEveryOperation, "every.mlir", context);
   ASSERT_THAT(derived, IsOk());
   CompileOptions options;
   options.gpu = false;
   options.registerAtLoad = true;
   FailureOr<CompiledObjective> code = compileObjective(*derived->differentiated, "{}", options);
   ASSERT_TRUE(succeeded(code));
-  auto object = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(code->object, "every.o"));
+  auto object =
+      llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(code->object, "every.o"));
   ASSERT_TRUE(static_cast<bool>(object));
   std::vector<std::string> exported, wanted;
-  for (const llvm::object::SymbolRef &symbol : (*object)->symbols()) {
+  for (const llvm::object::SymbolRef& symbol : (*object)->symbols()) {
     const uint32_t flags = llvm::cantFail(symbol.getFlags());
     const std::string name = llvm::cantFail(symbol.getName()).str();
     if (flags & llvm::object::SymbolRef::SF_Undefined) {
@@ -388,8 +400,10 @@ TEST_F(CompileTest, AnAheadOfTimeObjectRegistersAndExportsNothing) {
 
 TEST_F(CompileTest, RefusesWhatItCannotCompile) {
   std::string message;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { message = diagnostic.str(); });
-  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(kEveryOperation, "every.mlir", context);
+  ScopedDiagnosticHandler handler(&context,
+                                  [&](Diagnostic& diagnostic) { message = diagnostic.str(); });
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(kEveryOperation, "every.mlir", context);
   ASSERT_THAT(derived, IsOk());
   EXPECT_TRUE(failed(compileObjective(*derived->canonical, "{}")));
   EXPECT_THAT(message, HasSubstr("run pref-differentiate first"));

@@ -1,10 +1,11 @@
 #ifndef ALIDADE_COMPILER_TESTING_CONTRAST_H_
 #define ALIDADE_COMPILER_TESTING_CONTRAST_H_
 
-// A small objective written by hand, in place of compiled code, so that planner, interpreter and executor are tested
-// without the compiler. With w, l the sums over tokens of policy minus reference log-probabilities of two responses:
-//   loss = mean over rows of (w - l - target)^2 + weight * mean over rows of -mean over tokens of policy(chosen)
-//   metric "gap" = mean over rows of (w - l)
+// A small objective written by hand, in place of compiled code, so that planner, interpreter and
+// executor are tested without the compiler. With w, l the sums over tokens of policy minus
+// reference log-probabilities of two responses:
+//   loss = mean over rows of (w - l - target)^2 + weight * mean over rows of -mean over tokens of
+//   policy(chosen) metric "gap" = mean over rows of (w - l)
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +16,8 @@
 namespace alidade::testing {
 
 inline schedule::Signature ContrastSignature() {
-  const schedule::Coupling row = {.granularity = schedule::Granularity::kRow, .rank = 2, .reason = "a square of sums"};
+  const schedule::Coupling row = {
+      .granularity = schedule::Granularity::kRow, .rank = 2, .reason = "a square of sums"};
   schedule::Signature signature;
   signature.name = "contrast";
   signature.doc = "squared distance of a gap from a target";
@@ -31,18 +33,29 @@ inline schedule::Signature ContrastSignature() {
                      {.distribution = 3}};
   signature.responses = {"chosen", "rejected"};
   signature.hyperparameters = {
-      {.name = "target", .default_value = 2, .low = 0, .high = HUGE_VAL, .low_open = true, .high_open = true},
-      {.name = "weight", .default_value = 0.25, .low = 0, .high = 1, .low_open = false, .high_open = false},
+      {.name = "target",
+       .default_value = 2,
+       .low = 0,
+       .high = HUGE_VAL,
+       .low_open = true,
+       .high_open = true},
+      {.name = "weight",
+       .default_value = 0.25,
+       .low = 0,
+       .high = 1,
+       .low_open = false,
+       .high_open = false},
   };
   signature.metrics = {"gap"};
   return signature;
 }
 
-// The scalar block over rows [row_begin, row_end), in AlidadeScalarArgs' terms for any number type. Null cotangents are
-// skipped; results may be null.
+// The scalar block over rows [row_begin, row_end), in AlidadeScalarArgs' terms for any number type.
+// Null cotangents are skipped; results may be null.
 template <typename T>
 void ContrastScalars(const T* const* reads, const int64_t* const* offsets, const T* hyperparameters,
-                     T* const* cotangents, T* results, int64_t row_begin, int64_t row_end, int64_t num_rows) {
+                     T* const* cotangents, T* results, int64_t row_begin, int64_t row_end,
+                     int64_t num_rows) {
   double loss = 0, gap_sum = 0;
   for (int64_t row = row_begin; row < row_end; ++row) {
     const int64_t* c = offsets[0] + row;
@@ -58,7 +71,8 @@ void ContrastScalars(const T* const* reads, const int64_t* const* offsets, const
     for (int64_t t = c[0]; cotangents[0] != nullptr && t < c[1]; ++t) {
       cotangents[0][t] = (2 * distance - hyperparameters[1] / count) / num_rows;
     }
-    for (int64_t t = r[0]; cotangents[1] != nullptr && t < r[1]; ++t) cotangents[1][t] = -2 * distance / num_rows;
+    for (int64_t t = r[0]; cotangents[1] != nullptr && t < r[1]; ++t)
+      cotangents[1][t] = -2 * distance / num_rows;
   }
   if (results == nullptr) return;
   results[0] = loss / num_rows;

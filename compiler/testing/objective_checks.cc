@@ -1,4 +1,5 @@
-// The checks of one objective, compiled once and linked with every objective: the definition and the golden come as
+// The checks of one objective, compiled once and linked with every objective: the definition and
+// the golden come as
 // --definition and --golden, the compiled code from the registry under the definition's name.
 
 #include <algorithm>
@@ -37,7 +38,8 @@ using ::testing::HasSubstr;
 constexpr double kDoubleTolerance = 1e-11;
 // f32 against f64: rounding of 6e-8 through GEMMs over tens of terms, relative to the array's norm.
 constexpr double kFloatTolerance = 1e-5;
-// Losses, metrics and log-probabilities are differences of numbers near 1: errors are relative to at least this.
+// Losses, metrics and log-probabilities are differences of numbers near 1: errors are relative to
+// at least this.
 constexpr double kUnit = 1.0;
 // Central differences at step 1e-5: truncation 1e-10, cancellation 1e-11 of losses of some units.
 constexpr double kStep = 1e-5;
@@ -77,7 +79,9 @@ Subject& Shared() {
 absl::StatusOr<CallResult> Interpret(const Call& call) {
   return pref::runInterpreter(Shared().derived.objective(), Shared().signature(), call);
 }
-absl::StatusOr<CallResult> Compiled(const Call& call) { return pref::runCompiled(*Shared().compiled, call); }
+absl::StatusOr<CallResult> Compiled(const Call& call) {
+  return pref::runCompiled(*Shared().compiled, call);
+}
 absl::StatusOr<CallResult> Torch(const Call& call) {
   return RunTorch(pref::objectiveOf(*Shared().derived.canonical), Shared().signature(), call);
 }
@@ -117,7 +121,8 @@ Call RandomCall(unsigned seed) {
 }
 
 std::vector<double> RealsOf(const Array& array) {
-  return array.isInteger ? std::vector<double>(array.integers.begin(), array.integers.end()) : array.reals;
+  return array.isInteger ? std::vector<double>(array.integers.begin(), array.integers.end())
+                         : array.reals;
 }
 
 // Every expected array is there and near.
@@ -136,7 +141,8 @@ std::vector<std::string> DifferentiatedInputs() {
   for (const schedule::Distribution& d : Shared().signature().distributions) {
     if (d.requires_grad) names.push_back(d.Name() + ".hidden");
   }
-  for (const std::string& model : Shared().signature().Models(/*with_gradient=*/true)) names.push_back(model + ".head");
+  for (const std::string& model : Shared().signature().Models(/*with_gradient=*/true))
+    names.push_back(model + ".head");
   return names;
 }
 
@@ -148,7 +154,8 @@ TEST(Parity, Golden) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Golden golden, pref::readGolden(*golden_path));
   EXPECT_NE(golden.origin, "");
   ASSERT_NE(golden.outputs.count("loss"), 0);
-  for (const std::string& input : DifferentiatedInputs()) EXPECT_NE(golden.outputs.count("grad." + input), 0) << input;
+  for (const std::string& input : DifferentiatedInputs())
+    EXPECT_NE(golden.outputs.count("grad." + input), 0) << input;
   Call call{.inputs = golden.inputs, .hyperparameters = golden.hyperparameters};
   for (const std::string kind : {"S2", "S3"}) {
     call.schedule = kind;
@@ -166,13 +173,15 @@ TEST(Parity, EveryExactScheduleAndBothHeadModes) {
     call.frozenHead = frozen;
     ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, Torch(call));
     EXPECT_EQ(expected.outputs.count("grad.policy.head"), frozen ? 0 : 1);
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::PlannedCall planned, pref::planCall(Shared().signature(), call));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::PlannedCall planned,
+                                 pref::planCall(Shared().signature(), call));
     for (const schedule::Candidate& candidate : planned.plan.candidates) {
       if (!candidate.legal) continue;
       for (const int64_t chunk : {0, 1, 7, 30}) {
         call.schedule = std::string(schedule::KindName(candidate.kind));
         call.chunkTokens = chunk;
-        SCOPED_TRACE(absl::StrCat(call.schedule, " chunk ", chunk, frozen ? " frozen head" : " full head"));
+        SCOPED_TRACE(
+            absl::StrCat(call.schedule, " chunk ", chunk, frozen ? " frozen head" : " full head"));
         ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult interpreted, Interpret(call));
         EXPECT_EQ(interpreted.schedule, call.schedule);
         EXPECT_EQ(interpreted.outputs.size(), expected.outputs.size());
@@ -192,15 +201,18 @@ TEST(Gradient, CotangentsAreCentralDifferences) {
   std::mt19937 generator(3);
   std::uniform_real_distribution<double> uniform(-4, 0);
   batch.numRows = 4;
-  for (const std::string& response : Shared().signature().responses) batch.offsets[response] = {0, 2, 5, 6, 9};
+  for (const std::string& response : Shared().signature().responses)
+    batch.offsets[response] = {0, 2, 5, 6, 9};
   for (const schedule::Distribution& d : Shared().signature().distributions) {
     for (int i = 0; i < 9; ++i) batch.logProbs[d.Name()].push_back(uniform(generator));
   }
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Evaluation evaluation, pref::interpret(Shared().derived.objective(), batch));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Evaluation evaluation,
+                               pref::interpret(Shared().derived.objective(), batch));
   ASSERT_EQ(evaluation.cotangents.size(), Shared().signature().num_cotangents());
   for (const auto& [name, derived] : evaluation.cotangents) {
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const std::vector<double> expected,
-                                 pref::centralDifferences(Shared().derived.objective(), batch, name, kStep));
+    ALIDADE_ASSERT_OK_AND_ASSIGN(
+        const std::vector<double> expected,
+        pref::centralDifferences(Shared().derived.objective(), batch, name, kStep));
     EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << name;
   }
 }
@@ -218,7 +230,8 @@ TEST(Gradient, HiddenStatesAndHeadsAreCentralDifferences) {
       values[i] = saved - kStep;
       ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult below, Interpret(call));
       values[i] = saved;
-      expected.push_back((above.outputs.at("loss").reals[0] - below.outputs.at("loss").reals[0]) / (2 * kStep));
+      expected.push_back((above.outputs.at("loss").reals[0] - below.outputs.at("loss").reals[0]) /
+                         (2 * kStep));
       derived.push_back(result.outputs.at("grad." + input).reals[i]);
     }
     EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << input;
@@ -237,7 +250,8 @@ TEST(Invalid, HyperparametersOutOfRange) {
     const auto refuse = [&](double value) {
       Call call = RandomCall(1);
       call.hyperparameters[hyper.name] = value;
-      ExpectRefused(call, absl::StrCat("hyperparameter ", hyper.name, ": expected a number in ", hyper.Range()));
+      ExpectRefused(call, absl::StrCat("hyperparameter ", hyper.name, ": expected a number in ",
+                                       hyper.Range()));
     };
     refuse(std::nan(""));
     refuse(std::numeric_limits<double>::infinity());
@@ -261,12 +275,16 @@ TEST(Invalid, InputsOfEveryDistribution) {
     refuse(name + ": expected its scored tokens", [&](Arrays& inputs) {
       for (const char* field : {".hidden", ".labels", ".offsets"}) inputs.erase(name + field);
     });
-    refuse(name + ": expected either hidden or logp, got neither", [&](Arrays& inputs) { inputs.erase(name + ".hidden"); });
-    refuse(name + ".labels: expected a tensor", [&](Arrays& inputs) { inputs.erase(name + ".labels"); });
-    refuse(name + ".offsets: expected a tensor", [&](Arrays& inputs) { inputs.erase(name + ".offsets"); });
+    refuse(name + ": expected either hidden or logp, got neither",
+           [&](Arrays& inputs) { inputs.erase(name + ".hidden"); });
+    refuse(name + ".labels: expected a tensor",
+           [&](Arrays& inputs) { inputs.erase(name + ".labels"); });
+    refuse(name + ".offsets: expected a tensor",
+           [&](Arrays& inputs) { inputs.erase(name + ".offsets"); });
     refuse(name + ".labels[1]: expected a token in [0, 41), got 41",
            [&](Arrays& inputs) { inputs.at(name + ".labels").integers[1] = kVocabulary; });
-    refuse(name + ".offsets[2]: expected at least", [&](Arrays& inputs) { inputs.at(name + ".offsets").integers[2] = 0; });
+    refuse(name + ".offsets[2]: expected at least",
+           [&](Arrays& inputs) { inputs.at(name + ".offsets").integers[2] = 0; });
     refuse(name + ".hidden: expected shape", [&](Arrays& inputs) {
       Array& hidden = inputs.at(name + ".hidden");
       hidden = Array::ofReals({hidden.shape[0], 1}, std::vector<double>(hidden.shape[0]));
@@ -279,32 +297,36 @@ TEST(Invalid, InputsOfEveryDistribution) {
 TEST(Invalid, UnknownInput) {
   Call call = RandomCall(1);
   call.inputs["polcy.head"] = call.inputs.at("policy.head");
-  EXPECT_THAT(Compiled(call), StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'policy.head'")));
+  EXPECT_THAT(Compiled(call),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'policy.head'")));
 }
 
 TEST(Invalid, SchedulesThatAreNotExact) {
   Call call = RandomCall(1);
   call.schedule = "F";
-  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("F is not exact here"));
+  const auto refused =
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("F is not exact here"));
   EXPECT_THAT(Compiled(call), refused);
   EXPECT_THAT(Interpret(call), refused);
 }
 
-// Log-probabilities of every distribution are near 0 or sum to -1e4 over the four tokens of a row, in every combination:
-// all log-ratios of +-1e4.
+// Log-probabilities of every distribution are near 0 or sum to -1e4 over the four tokens of a row,
+// in every combination: all log-ratios of +-1e4.
 TEST(Property, FiniteAtExtremeLogRatios) {
   const auto& distributions = Shared().signature().distributions;
   for (unsigned pattern = 0; pattern < (1u << distributions.size()); ++pattern) {
     Call call;
     for (size_t d = 0; d < distributions.size(); ++d) {
       const double value = (pattern >> d & 1) != 0 ? -2500 : -0.0001;
-      call.inputs[distributions[d].Name() + ".logp"] = Array::ofReals({8}, std::vector<double>(8, value));
+      call.inputs[distributions[d].Name() + ".logp"] =
+          Array::ofReals({8}, std::vector<double>(8, value));
       call.inputs[distributions[d].Name() + ".offsets"] = Array::ofIntegers({0, 4, 8});
     }
     for (const auto& result : {Compiled(call), Interpret(call)}) {
       ASSERT_THAT(result, IsOk());
       for (const auto& [name, array] : result->outputs) {
-        for (double value : array.reals) EXPECT_TRUE(std::isfinite(value)) << name << " in pattern " << pattern;
+        for (double value : array.reals)
+          EXPECT_TRUE(std::isfinite(value)) << name << " in pattern " << pattern;
       }
     }
   }
@@ -352,7 +374,8 @@ TEST(Property, TwoRunsGiveTheSameBits) {
   call.chunkTokens = 9;
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult first, Compiled(call));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult second, Compiled(call));
-  for (const auto& [name, array] : first.outputs) EXPECT_EQ(array.reals, second.outputs.at(name).reals) << name;
+  for (const auto& [name, array] : first.outputs)
+    EXPECT_EQ(array.reals, second.outputs.at(name).reals) << name;
 }
 
 }  // namespace

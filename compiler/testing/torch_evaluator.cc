@@ -22,7 +22,8 @@ using pref::Axis;
 using pref::Call;
 
 at::Tensor Reals(const Array& array) {
-  if (array.isInteger) return at::tensor(array.integers, at::kLong).to(at::kDouble).view(array.shape);
+  if (array.isInteger)
+    return at::tensor(array.integers, at::kLong).to(at::kDouble).view(array.shape);
   return at::tensor(array.reals, at::kDouble).view(array.shape);
 }
 
@@ -35,7 +36,8 @@ Array ToArray(const at::Tensor& tensor) {
 // Shapes: [] for no axes, [B] for rows, packed [M] for tokens of a response.
 class Evaluator {
  public:
-  Evaluator(const schedule::Signature& signature, const Call& call) : signature_(signature), call_(call) {}
+  Evaluator(const schedule::Signature& signature, const Call& call)
+      : signature_(signature), call_(call) {}
 
   absl::Status Score() {
     for (const std::string& model : signature_.Models()) {
@@ -54,7 +56,8 @@ class Evaluator {
       const at::Tensor offsets = at::tensor(call_.inputs.at(name + ".offsets").integers, at::kLong);
       num_rows_ = offsets.numel() - 1;
       counts_[distribution.response] = offsets.diff();
-      rows_[distribution.response] = at::arange(num_rows_, at::kLong).repeat_interleave(offsets.diff());
+      rows_[distribution.response] =
+          at::arange(num_rows_, at::kLong).repeat_interleave(offsets.diff());
       const bool provided = call_.inputs.count(name + ".logp") != 0;
       const std::string leaf_name = name + (provided ? ".logp" : ".hidden");
       at::Tensor& leaf = leaves_[leaf_name];
@@ -75,7 +78,8 @@ class Evaluator {
       if (op.getNumResults() == 0) continue;
       const at::Tensor value = Evaluate(&op);
       if (!value.defined()) {
-        return absl::UnimplementedError(absl::StrCat("LibTorch has no rule for ", op.getName().getStringRef().str()));
+        return absl::UnimplementedError(
+            absl::StrCat("LibTorch has no rule for ", op.getName().getStringRef().str()));
       }
       values_[op.getResult(0)] = value;
     }
@@ -98,17 +102,22 @@ class Evaluator {
   }
 
  private:
-  static std::string RoleOf(const Axis& axis) { return pref::stringifyResponseRole(axis.getResponse()).str(); }
+  static std::string RoleOf(const Axis& axis) {
+    return pref::stringifyResponseRole(axis.getResponse()).str();
+  }
 
   // `value` with `from` axes at every point of `to`.
-  at::Tensor Lift(const at::Tensor& value, llvm::ArrayRef<Axis> from, llvm::ArrayRef<Axis> to) const {
+  at::Tensor Lift(const at::Tensor& value, llvm::ArrayRef<Axis> from,
+                  llvm::ArrayRef<Axis> to) const {
     if (from.size() == to.size()) return value;
-    if (from.empty()) return value.expand({to.back().isRow() ? num_rows_ : rows_.at(RoleOf(to.back())).numel()});
+    if (from.empty())
+      return value.expand({to.back().isRow() ? num_rows_ : rows_.at(RoleOf(to.back())).numel()});
     return value.index_select(0, rows_.at(RoleOf(to.back())));
   }
 
   at::Tensor Operand(mlir::Operation* op, unsigned i) const {
-    return Lift(values_.lookup(op->getOperand(i)), pref::axesOf(op->getOperand(i)), pref::axesOf(op->getResult(0)));
+    return Lift(values_.lookup(op->getOperand(i)), pref::axesOf(op->getOperand(i)),
+                pref::axesOf(op->getResult(0)));
   }
 
   // Sum over the last axis, and how many elements went into each.
@@ -116,7 +125,8 @@ class Evaluator {
     const at::Tensor x = values_.lookup(op->getOperand(0));
     const Axis axis = pref::axesOf(op->getOperand(0)).back();
     if (axis.isRow()) return mean ? x.sum() / std::max<int64_t>(1, num_rows_) : x.sum();
-    const at::Tensor sum = at::zeros({num_rows_}, at::kDouble).index_add(0, rows_.at(RoleOf(axis)), x);
+    const at::Tensor sum =
+        at::zeros({num_rows_}, at::kDouble).index_add(0, rows_.at(RoleOf(axis)), x);
     return mean ? sum / counts_.at(RoleOf(axis)).clamp_min(1) : sum;
   }
 
@@ -145,25 +155,33 @@ class Evaluator {
     return llvm::TypeSwitch<mlir::Operation*, at::Tensor>(op)
         .Case([&](pref::HyperOp hyper) {
           const auto given = call_.hyperparameters.find(hyper.getName().str());
-          const double value = given == call_.hyperparameters.end() ? hyper.getDefaultNumber() : given->second;
+          const double value =
+              given == call_.hyperparameters.end() ? hyper.getDefaultNumber() : given->second;
           return at::scalar_tensor(value, at::kDouble);
         })
-        .Case([&](pref::ConstantOp constant) { return at::scalar_tensor(constant.getNumber(), at::kDouble); })
+        .Case([&](pref::ConstantOp constant) {
+          return at::scalar_tensor(constant.getNumber(), at::kDouble);
+        })
         .Case([&](pref::LogProbOp read) {
           const at::Tensor logp = logp_.at(read.getDistribution().getName());
           return read.hasGradient() ? logp : logp.detach();
         })
         .Case([&](pref::CountOp count) {
           const Axis axis = count.getAxis().getValue();
-          return axis.isRow() ? at::scalar_tensor(num_rows_, at::kDouble) : counts_.at(RoleOf(axis)).to(at::kDouble);
+          return axis.isRow() ? at::scalar_tensor(num_rows_, at::kDouble)
+                              : counts_.at(RoleOf(axis)).to(at::kDouble);
         })
         .Case([&](pref::SumOp) { return Reduce(op, /*mean=*/false); })
         .Case([&](pref::MeanOp) { return Reduce(op, /*mean=*/true); })
         .Case([&](pref::BroadcastOp) { return Operand(op, 0).clone(); })
         .Case([&](pref::StopGradientOp) { return Operand(op, 0).detach(); })
         .Case([&](pref::CompareOp compare) { return Compare(compare); })
-        .Case([&](pref::WhereOp) { return at::where(Operand(op, 0).ne(0), Operand(op, 1), Operand(op, 2)); })
-        .Case([&](pref::ClampOp) { return at::clamp(Operand(op, 0), Operand(op, 1), Operand(op, 2)); })
+        .Case([&](pref::WhereOp) {
+          return at::where(Operand(op, 0).ne(0), Operand(op, 1), Operand(op, 2));
+        })
+        .Case([&](pref::ClampOp) {
+          return at::clamp(Operand(op, 0), Operand(op, 1), Operand(op, 2));
+        })
         .Default([](mlir::Operation*) { return at::Tensor(); });
   }
 
@@ -197,7 +215,8 @@ class Evaluator {
         {"logaddexp", [](const at::Tensor& a, const at::Tensor& b) { return at::logaddexp(a, b); }},
     };
     const std::string name = op->getName().stripDialect().str();
-    if (const auto found = unary.find(name); found != unary.end()) return found->second(Operand(op, 0));
+    if (const auto found = unary.find(name); found != unary.end())
+      return found->second(Operand(op, 0));
     if (const auto found = binary.find(name); found != binary.end()) {
       return found->second(Operand(op, 0), Operand(op, 1));
     }
@@ -207,15 +226,16 @@ class Evaluator {
   const schedule::Signature& signature_;
   const Call& call_;
   int64_t num_rows_ = 0;
-  std::map<std::string, at::Tensor> counts_, rows_;  // by response: tokens of each row [B], row of each token [M]
+  std::map<std::string, at::Tensor> counts_,
+      rows_;  // by response: tokens of each row [B], row of each token [M]
   std::map<std::string, at::Tensor> leaves_, logp_;
   llvm::DenseMap<mlir::Value, at::Tensor> values_;
 };
 
 }  // namespace
 
-absl::StatusOr<pref::CallResult> RunTorch(pref::ObjectiveOp objective, const schedule::Signature& signature,
-                                          const Call& call) {
+absl::StatusOr<pref::CallResult> RunTorch(pref::ObjectiveOp objective,
+                                          const schedule::Signature& signature, const Call& call) {
   pref::CallResult result;
   ALIDADE_RETURN_IF_ERROR(FenceTorch("evaluating with LibTorch", [&]() -> absl::Status {
     Evaluator evaluator(signature, call);

@@ -30,7 +30,7 @@ ObjectiveOp DerivedObjective::objective() { return objectiveOf(*differentiated);
 std::string printModule(mlir::ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  for (mlir::Operation &op : *module.getBody()) {
+  for (mlir::Operation& op : *module.getBody()) {
     op.print(stream, mlir::OpPrintingFlags().useLocalScope());
     stream << "\n";
   }
@@ -46,7 +46,7 @@ mlir::FailureOr<schedule::Signature> deriveSignature(ObjectiveOp objective) {
   signature.doc = objective.getDoc().value_or("").str();
   llvm::SmallVector<NamedValue> cotangents = cotangentsOf(objective);
   int64_t numCotangents = 0;
-  for (const Read &read : readsOf(objective)) {
+  for (const Read& read : readsOf(objective)) {
     DistributionAttr attribute = read.distribution;
     schedule::Distribution distribution;
     distribution.model = stringifyModelRole(attribute.getModel()).str();
@@ -76,27 +76,31 @@ mlir::FailureOr<schedule::Signature> deriveSignature(ObjectiveOp objective) {
     parameter.doc = hyper.getDoc().value_or("").str();
     signature.hyperparameters.push_back(std::move(parameter));
   }
-  for (const NamedValue &metric : metricsOf(objective)) signature.metrics.push_back(metric.name);
+  for (const NamedValue& metric : metricsOf(objective)) signature.metrics.push_back(metric.name);
   if (absl::Status status = schedule::ValidateSignature(signature); !status.ok())
     return objective.emitOpError() << "signature: " << std::string(status.message());
   return signature;
 }
 
-// What must hold of a file that an author wrote, beyond the verifier: one objective, of the file's name, in which
-// nothing is without effect.
+// What must hold of a file that an author wrote, beyond the verifier: one objective, of the file's
+// name, in which nothing is without effect.
 static mlir::LogicalResult checkDefinition(mlir::ModuleOp module, llvm::StringRef fileName) {
   ObjectiveOp objective = objectiveOf(module);
-  if (!objective) return mlir::emitError(module.getLoc()) << "expected one pref.objective, got none";
-  for (mlir::Operation &op : *module.getBody())
-    if (&op != objective) return op.emitError() << "expected one pref.objective per file, got another operation";
+  if (!objective)
+    return mlir::emitError(module.getLoc()) << "expected one pref.objective, got none";
+  for (mlir::Operation& op : *module.getBody())
+    if (&op != objective)
+      return op.emitError() << "expected one pref.objective per file, got another operation";
   llvm::StringRef stem = llvm::sys::path::stem(fileName);
   if (stem != objective.getSymName())
-    return objective.emitOpError() << "expected the symbol @" << stem << ", the name of the file, got @"
-                                   << objective.getSymName();
-  for (mlir::Operation &op : objective.getBody().front().without_terminator())
+    return objective.emitOpError() << "expected the symbol @" << stem
+                                   << ", the name of the file, got @" << objective.getSymName();
+  for (mlir::Operation& op : objective.getBody().front().without_terminator())
     if (op.use_empty())
       return op.emitOpError() << "has no effect: its result is never used"
-                              << (llvm::isa<HyperOp>(op) ? ", so that setting it would change nothing" : "");
+                              << (llvm::isa<HyperOp>(op)
+                                      ? ", so that setting it would change nothing"
+                                      : "");
   return success();
 }
 
@@ -108,10 +112,11 @@ static mlir::LogicalResult canonicalize(mlir::ModuleOp module) {
   return passes.run(module);
 }
 
-static mlir::LogicalResult derive(llvm::SourceMgr &sources, llvm::StringRef fileName, mlir::MLIRContext &context,
-                                  DerivedObjective &derived) {
+static mlir::LogicalResult derive(llvm::SourceMgr& sources, llvm::StringRef fileName,
+                                  mlir::MLIRContext& context, DerivedObjective& derived) {
   derived.definition = mlir::parseSourceFile<mlir::ModuleOp>(sources, mlir::ParserConfig(&context));
-  if (!derived.definition || failed(checkDefinition(*derived.definition, fileName))) return failure();
+  if (!derived.definition || failed(checkDefinition(*derived.definition, fileName)))
+    return failure();
   derived.canonical = derived.definition->clone();
   if (failed(canonicalize(*derived.canonical))) return failure();
   derived.differentiated = derived.canonical->clone();
@@ -125,7 +130,8 @@ static mlir::LogicalResult derive(llvm::SourceMgr &sources, llvm::StringRef file
 }
 
 static absl::StatusOr<DerivedObjective> deriveBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer,
-                                                     const std::string &fileName, mlir::MLIRContext &context) {
+                                                     const std::string& fileName,
+                                                     mlir::MLIRContext& context) {
   context.loadDialect<PrefDialect>();
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
@@ -138,13 +144,16 @@ static absl::StatusOr<DerivedObjective> deriveBuffer(std::unique_ptr<llvm::Memor
   return absl::InvalidArgumentError(diagnostics);
 }
 
-absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string &text, const std::string &fileName,
-                                                     mlir::MLIRContext &context) {
+absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string& text,
+                                                     const std::string& fileName,
+                                                     mlir::MLIRContext& context) {
   return deriveBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, fileName), fileName, context);
 }
 
-absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string &path, mlir::MLIRContext &context) {
-  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string& path,
+                                                     mlir::MLIRContext& context) {
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer) return absl::NotFoundError(absl::StrCat(path, ": ", buffer.getError().message()));
   return deriveBuffer(std::move(*buffer), path, context);
 }

@@ -1,5 +1,6 @@
 // From the text of an objective to everything that is derived from it before any code is generated:
-// parse, verify, canonicalise, differentiate, analyse. What prefc, the in-process compiler and tests call.
+// parse, verify, canonicalise, differentiate, analyse. What prefc, the in-process compiler and
+// tests call.
 //
 //   MLIRContext context;
 //   absl::StatusOr<DerivedObjective> derived = deriveObjectiveFile("dpo.mlir", context);
@@ -37,15 +38,20 @@ struct DerivedObjective {
 // The first objective of a module; null when it has none.
 ObjectiveOp objectiveOf(mlir::ModuleOp module);
 
-// Reads a file that holds one objective, named as the file is. The dialect is loaded into the context. Errors
-// (not found, invalid argument) carry the diagnostics of MLIR: file:line:column, message, source line, notes.
-absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string &path, mlir::MLIRContext &context);
+// Reads a file that holds one objective, named as the file is. The dialect is loaded into the
+// context. Errors (not found, invalid argument) carry the diagnostics of MLIR: file:line:column,
+// message, source line, notes.
+absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string& path,
+                                                     mlir::MLIRContext& context);
 
-// The same for text that came from somewhere else; `fileName` stands for its file in messages and names the objective.
-absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string &text, const std::string &fileName,
-                                                     mlir::MLIRContext &context);
+// The same for text that came from somewhere else; `fileName` stands for its file in messages and
+// names the objective.
+absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string& text,
+                                                     const std::string& fileName,
+                                                     mlir::MLIRContext& context);
 
-// What run-time library, planner and trainers know of a differentiated objective. Fails with a diagnostic.
+// What run-time library, planner and trainers know of a differentiated objective. Fails with a
+// diagnostic.
 mlir::FailureOr<schedule::Signature> deriveSignature(ObjectiveOp objective);
 
 // Text of a module as an author would write it.

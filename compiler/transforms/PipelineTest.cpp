@@ -19,7 +19,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 // Two views, two models, two hyperparameters, metrics of both kinds.
-constexpr char kPair[] = R"(pref.objective @pair attributes {paper = "arXiv:0000.00000", doc = "a pair"} {
+constexpr char kPair[] =
+    R"(pref.objective @pair attributes {paper = "arXiv:0000.00000", doc = "a pair"} {
   %beta = pref.hyper "beta" default 0.1 in (0, inf) doc "temperature"
   %edge = pref.hyper "edge" default 0 in [-1, 1]
   %w = pref.logprob policy(chosen)
@@ -42,9 +43,10 @@ constexpr char kPair[] = R"(pref.objective @pair attributes {paper = "arXiv:0000
 
 TEST(Pipeline, DerivesTheSignature) {
   mlir::MLIRContext context;
-  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(kPair, "some/folder/pair.mlir", context);
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(kPair, "some/folder/pair.mlir", context);
   ASSERT_THAT(derived, IsOk());
-  const schedule::Signature &signature = derived->signature;
+  const schedule::Signature& signature = derived->signature;
   EXPECT_EQ(signature.name, "pair");
   EXPECT_EQ(signature.paper, "arXiv:0000.00000");
   EXPECT_EQ(signature.doc, "a pair");
@@ -54,19 +56,19 @@ TEST(Pipeline, DerivesTheSignature) {
   ASSERT_EQ(signature.distributions.size(), 4);
   std::vector<std::string> names;
   std::vector<bool> gradients;
-  for (const schedule::Distribution &distribution : signature.distributions) {
+  for (const schedule::Distribution& distribution : signature.distributions) {
     names.push_back(distribution.Name());
     gradients.push_back(distribution.requires_grad);
   }
-  EXPECT_THAT(names, ElementsAre("policy.chosen", "policy.chosen@corrupted(crop)", "reference.chosen",
-                                 "policy.rejected"));
+  EXPECT_THAT(names, ElementsAre("policy.chosen", "policy.chosen@corrupted(crop)",
+                                 "reference.chosen", "policy.rejected"));
   EXPECT_THAT(gradients, ElementsAre(true, true, false, true));
   EXPECT_EQ(signature.distributions[0].coupling.granularity, schedule::Granularity::kRow);
   EXPECT_EQ(signature.distributions[0].coupling.rank, 1);
   EXPECT_FALSE(signature.distributions[0].coupling.dense);
 
   std::vector<int64_t> cotangents;
-  for (const schedule::VocabularyRead &read : signature.reads) cotangents.push_back(read.cotangent);
+  for (const schedule::VocabularyRead& read : signature.reads) cotangents.push_back(read.cotangent);
   EXPECT_THAT(cotangents, ElementsAre(0, 1, -1, 2));
 
   ASSERT_EQ(signature.hyperparameters.size(), 2);
@@ -98,16 +100,17 @@ TEST(Pipeline, PrintsWhatItReads) {
       deriveObjectiveText(printModule(*derived->definition), "pair.mlir", context);
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ(printModule(*again->differentiated), printModule(*derived->differentiated));
-  EXPECT_EQ(schedule::SignatureToJson(again->signature), schedule::SignatureToJson(derived->signature));
+  EXPECT_EQ(schedule::SignatureToJson(again->signature),
+            schedule::SignatureToJson(derived->signature));
 }
 
 struct BadText {
-  const char *name;
+  const char* name;
   std::string text;
   std::vector<std::string> messages;  // parts of the error, all of them
 };
 
-std::string Replaced(std::string text, const std::string &from, const std::string &to) {
+std::string Replaced(std::string text, const std::string& from, const std::string& to) {
   size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);
@@ -117,9 +120,10 @@ class PipelineErrors : public testing::TestWithParam<BadText> {};
 
 TEST_P(PipelineErrors, AreLocated) {
   mlir::MLIRContext context;
-  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(GetParam().text, "pair.mlir", context);
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(GetParam().text, "pair.mlir", context);
   ASSERT_EQ(derived.status().code(), absl::StatusCode::kInvalidArgument);
-  for (const std::string &message : GetParam().messages)
+  for (const std::string& message : GetParam().messages)
     EXPECT_THAT(std::string(derived.status().message()), HasSubstr(message));
 }
 
@@ -128,28 +132,39 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadText{"mixed_axes",
                 Replaced(kPair, "pref.sub %wr, %c", "pref.sub %wr, %l"),
-                {"pair.mlir:9:9: error: 'pref.sub' op (C1) cannot combine axes [row, token(chosen)] with [row, "
+                {"pair.mlir:9:9: error: 'pref.sub' op (C1) cannot combine axes [row, "
+                 "token(chosen)] with [row, "
                  "token(rejected)]",
                  "pair.mlir:8:9: note: this value has axes [row, token(chosen)]",
                  "pair.mlir:7:8: note: this value has axes [row, token(rejected)]"}},
-        BadText{"name", Replaced(kPair, "@pair", "@pear"),
-                {"pair.mlir:1:1: error", "expected the symbol @pair, the name of the file, got @pear"}},
-        BadText{"unused_hyper", Replaced(kPair, "pref.sub %u, %edge", "pref.sub %u, %beta"),
+        BadText{
+            "name",
+            Replaced(kPair, "@pair", "@pear"),
+            {"pair.mlir:1:1: error", "expected the symbol @pair, the name of the file, got @pear"}},
+        BadText{"unused_hyper",
+                Replaced(kPair, "pref.sub %u, %edge", "pref.sub %u, %beta"),
                 {"pair.mlir:3:11: error: 'pref.hyper' op has no effect: its result is never used"}},
-        BadText{"unused_value", Replaced(kPair, "pref.mul %d, %beta", "pref.mul %s, %beta"),
+        BadText{"unused_value",
+                Replaced(kPair, "pref.mul %d, %beta", "pref.mul %s, %beta"),
                 {"pair.mlir:12:8: error: 'pref.sub' op has no effect"}},
-        BadText{"row_loss", Replaced(kPair, "pref.yield %loss", "pref.yield %ls"),
+        BadText{"row_loss",
+                Replaced(kPair, "pref.yield %loss", "pref.yield %ls"),
                 {"(C1) loss must be [], got [row]; reduce it with pref.mean ... over row"}},
-        BadText{"default_out_of_range", Replaced(kPair, "default 0.1", "default -0.1"),
+        BadText{"default_out_of_range",
+                Replaced(kPair, "default 0.1", "default -0.1"),
                 {"pair.mlir:2:11: error", "beta: expected a default in (0, inf), got -0.1"}},
-        BadText{"two_objectives", std::string(kPair) + Replaced(kPair, "@pair", "@other"),
+        BadText{"two_objectives",
+                std::string(kPair) + Replaced(kPair, "@pair", "@other"),
                 {"pair.mlir:20:1: error: expected one pref.objective per file"}},
         BadText{"empty", "", {"expected one pref.objective, got none"}},
-        BadText{"value_only", Replaced(kPair, "pref.log_sigmoid", "pref.sign"),
+        BadText{"value_only",
+                Replaced(kPair, "pref.log_sigmoid", "pref.sign"),
                 {"pair.mlir:15:9: error: 'pref.sign' op is piecewise constant",
                  "pair.mlir:14:8: note: a gradient is wanted for this value"}},
-        BadText{"syntax", Replaced(kPair, "over token", "over tokens"), {"pair.mlir:10:", "did you mean 'token'?"}}),
-    [](const testing::TestParamInfo<BadText> &info) { return info.param.name; });
+        BadText{"syntax",
+                Replaced(kPair, "over token", "over tokens"),
+                {"pair.mlir:10:", "did you mean 'token'?"}}),
+    [](const testing::TestParamInfo<BadText>& info) { return info.param.name; });
 
 TEST(PipelineFile, IsNotFound) {
   mlir::MLIRContext context;

@@ -187,7 +187,8 @@ absl::StatusOr<OverrideTarget> Descend(Message* message, std::string trail,
       keys.push_back(element.GetReflection()->GetString(element, key));
       if (keys.back() == names[i + 1]) found = k;
     }
-    // A setting with a name and a value is one thing to a person: "hyperparameter.beta", there already or not.
+    // A setting with a name and a value is one thing to a person: "hyperparameter.beta", there
+    // already or not.
     const FieldDescriptor* value = ValueField(field->message_type());
     if (found < 0 && value != nullptr && i + 2 == names.size()) {
       Message* element = reflection->AddMessage(message, field);
@@ -385,14 +386,15 @@ absl::Status ExperimentFile::Override(const std::string& assignment, const std::
   if (trail.empty() && Experiment::descriptor()->FindFieldByName(names[0]) == nullptr) {
     std::vector<std::string> known = ids;
     for (const std::string& name : FieldNames(Experiment::descriptor())) known.push_back(name);
-    return absl::InvalidArgumentError(
-        absl::StrCat(origin, " ", assignment, ": expected the id of a stage or a field of Experiment, got \"",
-                     names[0], "\"", Suggestion(names[0], known)));
+    return absl::InvalidArgumentError(absl::StrCat(
+        origin, " ", assignment, ": expected the id of a stage or a field of Experiment, got \"",
+        names[0], "\"", Suggestion(names[0], known)));
   }
   absl::StatusOr<OverrideTarget> target = Descend(message, trail, names);
   absl::Status status = target.ok() ? Assign(*target, value) : target.status();
   if (!status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(origin, " ", assignment, ": ", status.message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(origin, " ", assignment, ": ", status.message()));
   }
   overrides_[target->trail] = absl::StrCat(origin, " ", assignment);
   return absl::OkStatus();
@@ -400,7 +402,8 @@ absl::Status ExperimentFile::Override(const std::string& assignment, const std::
 
 absl::Status ExperimentFile::ApplySmoke() {
   for (int i = 0; i < experiment_->smoke_size(); ++i) {
-    ALIDADE_RETURN_IF_ERROR(Override(experiment_->smoke(i), absl::StrCat(Where({{"smoke", i}}), ": smoke:")));
+    ALIDADE_RETURN_IF_ERROR(
+        Override(experiment_->smoke(i), absl::StrCat(Where({{"smoke", i}}), ": smoke:")));
   }
   experiment_->clear_smoke();
   return absl::OkStatus();

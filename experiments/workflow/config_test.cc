@@ -98,14 +98,16 @@ TEST(ConfigTest, ADefaultWrittenOutChangesNoHashAndAnotherValueDoes) {
 TEST(ConfigTest, UnknownFieldIsLocatedWithTheNearestName) {
   EXPECT_THAT(CheckReplaced("batch_size: 4", "batch_sise: 4"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       ::testing::AllOf(StartsWith("toy.textproto:12:"), HasSubstr("InstructionData"),
-                                        HasSubstr("batch_sise"), HasSubstr("did you mean \"batch_size\""))));
+                       ::testing::AllOf(StartsWith("toy.textproto:12:"),
+                                        HasSubstr("InstructionData"), HasSubstr("batch_sise"),
+                                        HasSubstr("did you mean \"batch_size\""))));
 }
 
 TEST(ConfigTest, UnknownKindOfStageIsLocatedWithTheNearestName) {
   EXPECT_THAT(CheckReplaced("preference {", "prefrence {"),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       ::testing::AllOf(StartsWith("toy.textproto:18:"), HasSubstr("did you mean \"preference\""))));
+                       ::testing::AllOf(StartsWith("toy.textproto:18:"),
+                                        HasSubstr("did you mean \"preference\""))));
 }
 
 TEST(ConfigTest, UnknownEnumValueIsLocatedWithTheNearestName) {
@@ -116,25 +118,33 @@ TEST(ConfigTest, UnknownEnumValueIsLocatedWithTheNearestName) {
 TEST(ConfigTest, WrongTypesAndBrokenSyntaxAreLocated) {
   EXPECT_THAT(CheckReplaced("steps: 7", "steps: \"seven\""), Invalid("toy.textproto:12:"));
   EXPECT_THAT(CheckReplaced("owner: \"tests\"", "owner: \"tests"), Invalid("toy.textproto:3:"));
-  EXPECT_THAT(CheckReplaced("name: \"toy\"", "name: \"toy\" name: \"toy\""), Invalid("toy.textproto:1:"));
+  EXPECT_THAT(CheckReplaced("name: \"toy\"", "name: \"toy\" name: \"toy\""),
+              Invalid("toy.textproto:1:"));
 }
 
 TEST(ConfigTest, GraphErrorsAreLocated) {
   EXPECT_THAT(CheckReplaced("needs: \"data\"\n  sft", "needs: \"date\"\n  sft"),
-              Invalid("toy.textproto:11:3: stage \"sft\": needs: expected the id of a stage, got \"date\"; did you "
+              Invalid("toy.textproto:11:3: stage \"sft\": needs: expected the id of a stage, got "
+                      "\"date\"; did you "
                       "mean \"data\"?"));
-  EXPECT_THAT(CheckReplaced("needs: \"data\"\n  sft", "needs: \"dpo\"\n  sft"), Invalid("sft -> dpo -> sft"));
+  EXPECT_THAT(CheckReplaced("needs: \"data\"\n  sft", "needs: \"dpo\"\n  sft"),
+              Invalid("sft -> dpo -> sft"));
   EXPECT_THAT(CheckReplaced("needs: \"data\"\n  sft", "needs: \"data\" needs: \"data\"\n  sft"),
               Invalid("stands twice"));
-  EXPECT_THAT(CheckReplaced("id: \"dpo\"", "id: \"sft\""), Invalid("expected a new name, got \"sft\""));
-  EXPECT_THAT(CheckReplaced("id: \"dpo\"", "id: \"DPO!\""), Invalid("expected [a-z][a-z0-9_]*, got \"DPO!\""));
-  EXPECT_THAT(CheckReplaced("report { baseline: \"sft\" }", ""), Invalid("stage \"report\": expected one of build_dataset"));
+  EXPECT_THAT(CheckReplaced("id: \"dpo\"", "id: \"sft\""),
+              Invalid("expected a new name, got \"sft\""));
+  EXPECT_THAT(CheckReplaced("id: \"dpo\"", "id: \"DPO!\""),
+              Invalid("expected [a-z][a-z0-9_]*, got \"DPO!\""));
+  EXPECT_THAT(CheckReplaced("report { baseline: \"sft\" }", ""),
+              Invalid("stage \"report\": expected one of build_dataset"));
   EXPECT_THAT(CheckReplaced("builder: \"toy\"", "builder: \"toi\""),
               Invalid("toy.textproto:7:19: stage \"data\": unknown builder 'toi'"));
   EXPECT_THAT(CheckReplaced("seeds: 3", ""), Invalid("at least one seed"));
   EXPECT_THAT(CheckReplaced("seeds: 3", "seeds: [1, 1]"), Invalid("got 1 twice"));
-  EXPECT_THAT(CheckReplaced("id: \"report\"", "id: \"report\" seed: 4"), Invalid("reads all seeds"));
-  EXPECT_THAT(CheckReplaced("id: \"sft\"", "id: \"sft\" seed: 4"), Invalid("expects needs with a fixed seed"));
+  EXPECT_THAT(CheckReplaced("id: \"report\"", "id: \"report\" seed: 4"),
+              Invalid("reads all seeds"));
+  EXPECT_THAT(CheckReplaced("id: \"sft\"", "id: \"sft\" seed: 4"),
+              Invalid("expects needs with a fixed seed"));
 }
 
 TEST(ConfigTest, MissingFileIsNamed) {
@@ -145,8 +155,9 @@ TEST(ConfigTest, MissingFileIsNamed) {
 TEST(OverrideTest, ReachesEveryKindOfField) {
   ExperimentFile file = MustParse(kGraph);
   for (const char* assignment :
-       {"sft.loop.steps=9", "dpo.hyperparameter.beta=0.25", "dpo.hyperparameter.gamma=0.5", "dpo.group.captions.batch_size=5", "seeds=[4, 5]",
-        "owner=someone else", "dpo.frozen=[vision_tower, connector]", "data.setting.images=20",
+       {"sft.loop.steps=9", "dpo.hyperparameter.beta=0.25", "dpo.hyperparameter.gamma=0.5",
+        "dpo.group.captions.batch_size=5", "seeds=[4, 5]", "owner=someone else",
+        "dpo.frozen=[vision_tower, connector]", "data.setting.images=20",
         "sft.loop.schedule.decay=LINEAR", "dpo.precompute_reference=false",
         "sft.loop.optimizer.learning_rate=1e-3"}) {
     ALIDADE_EXPECT_OK(file.Override(assignment, "--set"));
@@ -168,13 +179,16 @@ TEST(OverrideTest, ReachesEveryKindOfField) {
 TEST(OverrideTest, ErrorsNameTheOverride) {
   ExperimentFile file = MustParse(kGraph);
   EXPECT_THAT(file.Override("sft.loop.step=9", "--set"),
-              Invalid("--set sft.loop.step=9: expected a field of LoopConfig, got \"step\"; did you mean \"steps\"?"));
+              Invalid("--set sft.loop.step=9: expected a field of LoopConfig, got \"step\"; did "
+                      "you mean \"steps\"?"));
   EXPECT_THAT(file.Override("sftt.loop.steps=9", "--set"), Invalid("did you mean \"sft\"?"));
-  EXPECT_THAT(file.Override("sft.loop.steps=many", "--set"), Invalid("of type int64, got \"many\""));
+  EXPECT_THAT(file.Override("sft.loop.steps=many", "--set"),
+              Invalid("of type int64, got \"many\""));
   EXPECT_THAT(file.Override("sft.loop.steps=1 epochs: 2", "--set"), Invalid("expected one value"));
   EXPECT_THAT(file.Override("seeds=4", "--set"), Invalid("expected a list"));
   EXPECT_THAT(file.Override("sft.loop=4", "--set"), Invalid("expected one of its fields after it"));
-  EXPECT_THAT(file.Override("dpo.group.caption.batch_size=5", "--set"), Invalid("did you mean \"captions\"?"));
+  EXPECT_THAT(file.Override("dpo.group.caption.batch_size=5", "--set"),
+              Invalid("did you mean \"captions\"?"));
   EXPECT_THAT(file.Override("sft.loop.steps", "--set"), Invalid("expected path=value"));
 }
 
@@ -192,17 +206,21 @@ TEST(OverrideTest, SmokeSizesAreOverridesOfTheFile) {
   EXPECT_EQ(file.experiment().stage(1).sft().loop().steps(), 2);
   EXPECT_EQ(file.experiment().smoke_size(), 0);
   ExperimentFile wrong = MustParse(Replaced(kGraph, "smoke: \"sft.loop", "smoke: \"sft.lop"));
-  EXPECT_THAT(wrong.ApplySmoke(), Invalid("toy.textproto:25:1: smoke: sft.lop.steps=2: expected a field of SftConfig"));
+  EXPECT_THAT(wrong.ApplySmoke(),
+              Invalid("toy.textproto:25:1: smoke: sft.lop.steps=2: expected a field of SftConfig"));
 }
 
-// The command line does not grow: a setting belongs into the experiment's file, where it is hashed and recorded.
+// The command line does not grow: a setting belongs into the experiment's file, where it is hashed
+// and recorded.
 TEST(FlagsTest, TheListIsFrozen) {
-  EXPECT_THAT(FlagNames(), ElementsAre("config", "dry_run", "help", "out", "seeds", "set", "smoke"));
+  EXPECT_THAT(FlagNames(),
+              ElementsAre("config", "dry_run", "help", "out", "seeds", "set", "smoke"));
 }
 
 TEST(FlagsTest, ReadsBothSpellings) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const RunFlags flags,
-                               ParseFlags({"--config=x", "--out", "y", "--set", "a=b", "--set=c=d", "--seeds=5", "--smoke"}));
+                               ParseFlags({"--config=x", "--out", "y", "--set", "a=b", "--set=c=d",
+                                           "--seeds=5", "--smoke"}));
   EXPECT_EQ(flags.config, "x");
   EXPECT_EQ(flags.out, "y");
   EXPECT_THAT(flags.set, ElementsAre("a=b", "c=d"));
@@ -213,7 +231,8 @@ TEST(FlagsTest, ReadsBothSpellings) {
 
 TEST(FlagsTest, ErrorsNameTheFlag) {
   EXPECT_THAT(ParseFlags({"--dryrun"}), Invalid("did you mean --dry_run?"));
-  EXPECT_THAT(ParseFlags({"--seeds=zero"}), Invalid("--seeds: expected a number >= 1, got \"zero\""));
+  EXPECT_THAT(ParseFlags({"--seeds=zero"}),
+              Invalid("--seeds: expected a number >= 1, got \"zero\""));
   EXPECT_THAT(ParseFlags({"--seeds=0"}), Invalid("got \"0\""));
   EXPECT_THAT(ParseFlags({"--smoke=yes"}), Invalid("expected no value"));
   EXPECT_THAT(ParseFlags({"--out"}), Invalid("--out: expected FOLDER, got nothing"));
@@ -249,8 +268,8 @@ TEST(PlanTest, KeysFollowConfigInputsCodeAndSeedAndNothingElse) {
 TEST(PlanTest, StagesWithASeedOfTheirOwnAreSharedAndReportsReadAllSeeds) {
   ToyLog log;
   const StageKinds kinds = ToyKinds(&log);
-  ExperimentFile file = MustParse(
-      Replaced(Replaced(kGraph, "seeds: 3", "seeds: [3, 4]"), "id: \"data\"", "id: \"data\" seed: 0"));
+  ExperimentFile file = MustParse(Replaced(Replaced(kGraph, "seeds: 3", "seeds: [3, 4]"),
+                                           "id: \"data\"", "id: \"data\" seed: 0"));
   ALIDADE_ASSERT_OK(ResolveAndCheck(file, kinds));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Plan plan, MakePlan(file, kinds));
   std::vector<std::string> calls;

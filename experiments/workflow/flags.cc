@@ -22,9 +22,12 @@ constexpr Flag kFlags[] = {
     {"config", "FILE", "the experiment (experiment.textproto)"},
     {"dry_run", nullptr, "print the stages, their keys and which would be skipped; run nothing"},
     {"help", nullptr, "print this"},
-    {"out", "FOLDER", "where everything is written; default ./runs/<experiment>, with --smoke ./runs/<experiment>_smoke"},
+    {"out", "FOLDER",
+     "where everything is written; default ./runs/<experiment>, with --smoke "
+     "./runs/<experiment>_smoke"},
     {"seeds", "N", "run N seeds, counted up from the experiment's first"},
-    {"set", "PATH=VALUE", "change one setting, such as dpo.hyperparameter.beta=0.2; may be given again"},
+    {"set", "PATH=VALUE",
+     "change one setting, such as dpo.hyperparameter.beta=0.2; may be given again"},
     {"smoke", nullptr, "use the smaller sizes that the experiment declares for a trial"},
 };
 
@@ -63,7 +66,9 @@ std::vector<std::string> FlagNames() {
 }
 
 std::string Usage() {
-  std::string text = "Runs an experiment: a graph of stages in one folder. An interrupted run goes on with the same command.\n\n";
+  std::string text =
+      "Runs an experiment: a graph of stages in one folder. An interrupted run goes on with the "
+      "same command.\n\n";
   for (const Flag& flag : kFlags) {
     const std::string left = flag.value == nullptr ? absl::StrCat("--", flag.name)
                                                    : absl::StrCat("--", flag.name, "=", flag.value);
@@ -88,7 +93,8 @@ absl::StatusOr<RunFlags> ParseFlags(const std::vector<std::string>& arguments) {
       const std::string nearest = NearestName(name, FlagNames());
       return absl::InvalidArgumentError(
           absl::StrCat("unknown flag --", name,
-                       nearest.empty() ? "; --help lists them" : absl::StrCat("; did you mean --", nearest, "?")));
+                       nearest.empty() ? "; --help lists them"
+                                       : absl::StrCat("; did you mean --", nearest, "?")));
     }
     if (!seen.insert(name).second && name != "set") {
       return absl::InvalidArgumentError(absl::StrCat("--", name, ": expected once, got twice"));
@@ -96,16 +102,19 @@ absl::StatusOr<RunFlags> ParseFlags(const std::vector<std::string>& arguments) {
     std::string value = equals == std::string::npos ? "" : argument.substr(equals + 1);
     if (flag->value == nullptr) {
       if (equals != std::string::npos) {
-        return absl::InvalidArgumentError(absl::StrCat("--", name, ": expected no value, got \"", value, "\""));
+        return absl::InvalidArgumentError(
+            absl::StrCat("--", name, ": expected no value, got \"", value, "\""));
       }
     } else if (equals == std::string::npos) {
       if (i + 1 == arguments.size() || absl::StartsWith(arguments[i + 1], "--")) {
-        return absl::InvalidArgumentError(absl::StrCat("--", name, ": expected ", flag->value, ", got nothing"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("--", name, ": expected ", flag->value, ", got nothing"));
       }
       value = arguments[++i];
     }
     if (flag->value != nullptr && value.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat("--", name, ": expected ", flag->value, ", got nothing"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", name, ": expected ", flag->value, ", got nothing"));
     }
     if (absl::Status status = Store(name, value, flags); !status.ok()) return status;
   }

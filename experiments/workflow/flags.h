@@ -1,5 +1,5 @@
-// The command line of a run. The list of flags is frozen by a test: settings belong into the experiment's file, where
-// they are resolved, hashed and recorded, and --set reaches all of them.
+// The command line of a run. The list of flags is frozen by a test: settings belong into the
+// experiment's file, where they are resolved, hashed and recorded, and --set reaches all of them.
 #ifndef ALIDADE_EXPERIMENTS_WORKFLOW_FLAGS_H_
 #define ALIDADE_EXPERIMENTS_WORKFLOW_FLAGS_H_
 
@@ -23,8 +23,9 @@ struct RunFlags {
   bool help = false;
 };
 
-// Arguments without the program's name. Errors: an unknown flag (with the nearest known one), one without its value or
-// with one that it does not take, one given twice (but --set), an argument that is no flag.
+// Arguments without the program's name. Errors: an unknown flag (with the nearest known one), one
+// without its value or with one that it does not take, one given twice (but --set), an argument
+// that is no flag.
 absl::StatusOr<RunFlags> ParseFlags(const std::vector<std::string>& arguments);
 
 // Names of all flags, without the dashes, sorted.

@@ -28,9 +28,10 @@ std::string UsersFolder() {
   return getcwd(buffer, sizeof(buffer)) == nullptr ? "." : buffer;
 }
 
-// The threads of LibTorch's OpenMP runtime wait for their next piece of work by spinning for milliseconds. Where other
-// programs want the same cores (a test beside another, a laptop in use) that makes small models ten times slower. A short
-// spin costs nothing on an idle machine. The runtime reads the setting before main, hence the second start.
+// The threads of LibTorch's OpenMP runtime wait for their next piece of work by spinning for
+// milliseconds. Where other programs want the same cores (a test beside another, a laptop in use)
+// that makes small models ten times slower. A short spin costs nothing on an idle machine. The
+// runtime reads the setting before main, hence the second start.
 void LimitSpinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
@@ -47,13 +48,15 @@ int Fail(const absl::Status& status) {
 int main(int argc, char** argv) {
   using namespace alidade::experiments;
   LimitSpinning(argv);
-  const absl::StatusOr<RunFlags> flags = ParseFlags(std::vector<std::string>(argv + 1, argv + argc));
+  const absl::StatusOr<RunFlags> flags =
+      ParseFlags(std::vector<std::string>(argv + 1, argv + argc));
   if (!flags.ok()) return Fail(flags.status());
   if (flags->help) {
     std::cout << Usage();
     return 0;
   }
-  if (flags->config.empty()) return Fail(absl::InvalidArgumentError("--config: expected FILE, got nothing"));
+  if (flags->config.empty())
+    return Fail(absl::InvalidArgumentError("--config: expected FILE, got nothing"));
   RunRequest request;
   request.working_folder = UsersFolder();
   request.config = alidade::JoinPath(request.working_folder, flags->config);
@@ -69,6 +72,7 @@ int main(int argc, char** argv) {
   if (status.ok()) return 0;
   std::cout << std::flush;
   Fail(status);
-  if (!flags->dry_run) std::cerr << "finished stages are kept; the same command goes on from there\n";
+  if (!flags->dry_run)
+    std::cerr << "finished stages are kept; the same command goes on from there\n";
   return 1;
 }

@@ -48,9 +48,9 @@ absl::Status CheckTop(const ExperimentFile& file) {
                      absl::StrCat("seeds: expected >= 0, got ", experiment.seeds(i)));
     }
     if (!seeds.insert(experiment.seeds(i)).second) {
-      return ErrorAt(file, {{"seeds", i}},
-                     absl::StrCat("seeds: expected different seeds, got ", experiment.seeds(i),
-                                  " twice"));
+      return ErrorAt(
+          file, {{"seeds", i}},
+          absl::StrCat("seeds: expected different seeds, got ", experiment.seeds(i), " twice"));
     }
   }
   if (experiment.stage().empty()) {
@@ -69,9 +69,10 @@ absl::StatusOr<std::map<std::string, int>> IdsOf(const ExperimentFile& file) {
                      absl::StrCat("id: expected [a-z][a-z0-9_]*, got \"", id, "\""));
     }
     if (Experiment::descriptor()->FindFieldByName(id) != nullptr) {
-      return ErrorAt(file, {{"stage", i}, {"id"}},
-                     absl::StrCat("id: expected another word than the fields of an experiment, got \"",
-                                  id, "\""));
+      return ErrorAt(
+          file, {{"stage", i}, {"id"}},
+          absl::StrCat("id: expected another word than the fields of an experiment, got \"", id,
+                       "\""));
     }
     const auto [before, fresh] = ids.emplace(id, i);
     if (!fresh) {
@@ -110,7 +111,8 @@ absl::StatusOr<std::vector<std::vector<int>>> NeedsOf(const ExperimentFile& file
   return needs;
 }
 
-// Stages in an order in which needs come first; among those that are ready the file's order is kept.
+// Stages in an order in which needs come first; among those that are ready the file's order is
+// kept.
 absl::StatusOr<std::vector<int>> Order(const ExperimentFile& file,
                                        const std::vector<std::vector<int>>& needs) {
   const int count = static_cast<int>(needs.size());
@@ -173,20 +175,25 @@ absl::Status CheckSeeds(const ExperimentFile& file, const StageKinds& kinds, con
                                   KindOf(stage), " stage reads all seeds; got ", stage.seed()));
     }
     if (stage.has_seed() && stage.seed() < 0) {
-      return ErrorAt(file, {{"stage", i}, {"seed"}},
-                     absl::StrCat("stage \"", stage.id(), "\": seed: expected >= 0, got ", stage.seed()));
+      return ErrorAt(
+          file, {{"stage", i}, {"seed"}},
+          absl::StrCat("stage \"", stage.id(), "\": seed: expected >= 0, got ", stage.seed()));
     }
     for (int k = 0; k < stage.needs_size(); ++k) {
       const Stage& need = experiment.stage(graph.needs[i][k]);
       if (!over_seeds && FindKind(kinds, KindOf(need))->over_seeds()) {
         return ErrorAt(file, {{"stage", i}, {"needs", k}},
-                       absl::StrCat("stage \"", stage.id(), "\": needs: expected a stage that runs per seed, got \"",
+                       absl::StrCat("stage \"", stage.id(),
+                                    "\": needs: expected a stage that runs per seed, got \"",
                                     need.id(), "\", a ", KindOf(need), " stage over all seeds"));
       }
       if (stage.has_seed() && !OncePerRun(need, kinds)) {
-        return ErrorAt(file, {{"stage", i}, {"needs", k}},
-                       absl::StrCat("stage \"", stage.id(), "\": needs: a stage with a fixed seed expects needs with a fixed seed, got \"",
-                                    need.id(), "\""));
+        return ErrorAt(
+            file, {{"stage", i}, {"needs", k}},
+            absl::StrCat(
+                "stage \"", stage.id(),
+                "\": needs: a stage with a fixed seed expects needs with a fixed seed, got \"",
+                need.id(), "\""));
       }
     }
   }
@@ -219,8 +226,9 @@ absl::Status ResolveAndCheck(ExperimentFile& file, const StageKinds& kinds) {
                                   absl::StrJoin(StageKindNames(), ", "), ", got none"));
     }
     if (FindKind(kinds, KindOf(stage)) == nullptr) {
-      return ErrorAt(file, {{"stage", i}, {KindOf(stage)}},
-                     absl::StrCat("stage \"", stage.id(), "\": this binary has no stage ", KindOf(stage)));
+      return ErrorAt(
+          file, {{"stage", i}, {KindOf(stage)}},
+          absl::StrCat("stage \"", stage.id(), "\": this binary has no stage ", KindOf(stage)));
     }
   }
   ALIDADE_RETURN_IF_ERROR(CheckSeeds(file, kinds, graph));

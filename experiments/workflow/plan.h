@@ -1,4 +1,5 @@
-// From an experiment to the list of stage calls, in an order in which every call finds its inputs, each with its key.
+// From an experiment to the list of stage calls, in an order in which every call finds its inputs,
+// each with its key.
 //
 //   ALIDADE_ASSIGN_OR_RETURN(Plan plan, MakePlan(file, kinds));
 //   for (const PlannedStage& call : plan.stages) std::cout << call.folder_name << "\n";
@@ -15,8 +16,9 @@
 
 namespace alidade::experiments {
 
-// One call of a stage. Equal keys mean equal outputs: the key is the SHA-256 of the stage's resolved config, the keys of
-// its inputs (which determine their content in the same way), the code version of its kind and its seeds.
+// One call of a stage. Equal keys mean equal outputs: the key is the SHA-256 of the stage's
+// resolved config, the keys of its inputs (which determine their content in the same way), the code
+// version of its kind and its seeds.
 struct PlannedStage {
   int index = 0;  // into Experiment::stage
   std::string id;
@@ -24,21 +26,23 @@ struct PlannedStage {
   std::vector<int64_t> seeds;
   std::vector<int> inputs;  // into Plan::stages, all smaller than the own position
   std::string key;          // 64 hexadecimal digits
-  std::string folder_name;  // "<id>-<first 8 digits of the key>-s<seed>", "...-s<first>-<last>" over several seeds
+  std::string folder_name;  // "<id>-<first 8 digits of the key>-s<seed>", "...-s<first>-<last>"
+                            // over several seeds
 };
 
 struct Plan {
   std::vector<PlannedStage> stages;
 };
 
-// Fills all defaults, checks every stage and the graph (unique ids, known needs, no cycle, one kind each). Errors are
-// located: "file:line:column: stage "dpo": ...".
+// Fills all defaults, checks every stage and the graph (unique ids, known needs, no cycle, one kind
+// each). Errors are located: "file:line:column: stage "dpo": ...".
 absl::Status ResolveAndCheck(ExperimentFile& file, const StageKinds& kinds);
 
 // Of a file that ResolveAndCheck accepted.
 absl::StatusOr<Plan> MakePlan(const ExperimentFile& file, const StageKinds& kinds);
 
-// SHA-256 of the canonical text of a resolved experiment, its first 16 digits: what a BUILD file pins.
+// SHA-256 of the canonical text of a resolved experiment, its first 16 digits: what a BUILD file
+// pins.
 std::string ResolvedHash(const Experiment& experiment);
 
 }  // namespace alidade::experiments

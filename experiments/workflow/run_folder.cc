@@ -51,7 +51,8 @@ absl::StatusOr<std::string> RunFolder::NextManifest() const {
 
 absl::StatusOr<bool> IsFinished(const std::string& folder, const PlannedStage& call) {
   if (!PathExists(folder)) return false;
-  ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(JoinPath(folder, "DONE")), "stage ", call.id);
+  ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(JoinPath(folder, "DONE")), "stage ",
+                           call.id);
   const nlohmann::json done = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!done.is_object() || !done.contains("key") || !done["key"].is_string() ||
       !done.contains("results") || !done["results"].is_object()) {
@@ -73,15 +74,16 @@ absl::StatusOr<bool> IsFinished(const std::string& folder, const PlannedStage& c
   return true;
 }
 
-absl::Status Finish(const std::string& working, const std::string& finished, const PlannedStage& call,
-                    const std::vector<std::string>& results) {
+absl::Status Finish(const std::string& working, const std::string& finished,
+                    const PlannedStage& call, const std::vector<std::string>& results) {
   nlohmann::json digests = nlohmann::json::object();
   for (const std::string& path : results) {
-    ALIDADE_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(working, path)), "result of stage ", call.id);
+    ALIDADE_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(working, path)),
+                             "result of stage ", call.id);
     digests[path] = Sha256Hex(bytes);
   }
-  const nlohmann::json done = {
-      {"schema", kSchema}, {"stage", call.id}, {"kind", call.kind}, {"key", call.key}, {"seeds", call.seeds}, {"results", digests}};
+  const nlohmann::json done = {{"schema", kSchema}, {"stage", call.id},    {"kind", call.kind},
+                               {"key", call.key},   {"seeds", call.seeds}, {"results", digests}};
   ALIDADE_RETURN_IF_ERROR(WriteFile(JoinPath(working, "DONE"), absl::StrCat(done.dump(2), "\n")));
   return PublishFolder(working, finished);
 }

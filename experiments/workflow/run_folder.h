@@ -4,8 +4,8 @@
 //
 //   runs/quickstart/
 //     stages/<id>-<hash8>-s<seed>/       finished, with a DONE record; never written again
-//     stages/<id>-<hash8>-s<seed>.tmp/   in work, or left by an interrupted run, which goes on in it
-//     manifests/0001.json                one per run
+//     stages/<id>-<hash8>-s<seed>.tmp/   in work, or left by an interrupted run, which goes on in
+//     it manifests/0001.json                one per run
 #ifndef ALIDADE_EXPERIMENTS_WORKFLOW_RUN_FOLDER_H_
 #define ALIDADE_EXPERIMENTS_WORKFLOW_RUN_FOLDER_H_
 
@@ -22,7 +22,8 @@ namespace alidade::experiments {
 
 class RunFolder {
  public:
-  // Makes the folder and takes its lock. Errors: another process uses it (names the process id), it cannot be written.
+  // Makes the folder and takes its lock. Errors: another process uses it (names the process id), it
+  // cannot be written.
   static absl::StatusOr<RunFolder> Open(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -43,13 +44,15 @@ class RunFolder {
 // The same names without a RunFolder, for a dry run.
 std::string FinishedFolder(const std::string& run_folder, const PlannedStage& call);
 
-// Whether the folder is a finished output of `call`. Errors (data loss): a DONE record that is broken, that belongs to
-// another key, or whose results are missing or altered; the message says which folder to remove.
+// Whether the folder is a finished output of `call`. Errors (data loss): a DONE record that is
+// broken, that belongs to another key, or whose results are missing or altered; the message says
+// which folder to remove.
 absl::StatusOr<bool> IsFinished(const std::string& folder, const PlannedStage& call);
 
-// Writes the DONE record of `results` (paths relative to `working`) and renames `working` to `finished`.
-absl::Status Finish(const std::string& working, const std::string& finished, const PlannedStage& call,
-                    const std::vector<std::string>& results);
+// Writes the DONE record of `results` (paths relative to `working`) and renames `working` to
+// `finished`.
+absl::Status Finish(const std::string& working, const std::string& finished,
+                    const PlannedStage& call, const std::vector<std::string>& results);
 
 }  // namespace alidade::experiments
 

@@ -31,11 +31,12 @@ RunManifest BeginManifest(const std::string& source_folder) {
       {"build", BuildDescription()},
       {"protobuf", google::protobuf::internal::VersionString(GOOGLE_PROTOBUF_VERSION)}};
   const Hardware hardware = ReadHardware();
-  manifest.hardware = {
-      {"processor", hardware.processor},
-      {"processors", absl::StrCat(hardware.num_processors)},
-      {"memory", absl::StrFormat("%.1f GiB", hardware.memory_gib)},
-      {"vector instructions", hardware.avx512 ? "AVX-512" : hardware.avx2 ? "AVX2" : "baseline"}};
+  manifest.hardware = {{"processor", hardware.processor},
+                       {"processors", absl::StrCat(hardware.num_processors)},
+                       {"memory", absl::StrFormat("%.1f GiB", hardware.memory_gib)},
+                       {"vector instructions", hardware.avx512 ? "AVX-512"
+                                               : hardware.avx2 ? "AVX2"
+                                                               : "baseline"}};
   return manifest;
 }
 

@@ -62,7 +62,8 @@ void PrintPlan(const std::string& out, const Session& session) {
                                                : "would run");
     log << "        key " << call.key << "\n";
   }
-  log << count - skipped << " of " << count << " stages would run, " << skipped << " would be skipped\n";
+  log << count - skipped << " of " << count << " stages would run, " << skipped
+      << " would be skipped\n";
 }
 
 StageContext ContextOf(const Session& session, const RunFolder& folder, const PlannedStage& call) {
@@ -96,12 +97,14 @@ absl::Status AddSeconds(const std::string& working, double seconds) {
 }
 
 // The run's own facts for a report.
-std::vector<std::pair<std::string, std::string>> ProvenanceOf(const Session& session, const RunManifest& manifest,
+std::vector<std::pair<std::string, std::string>> ProvenanceOf(const Session& session,
+                                                              const RunManifest& manifest,
                                                               const std::string& manifest_path) {
   std::vector<std::pair<std::string, std::string>> facts = {
       {"experiment", session.experiment.name()},
       {"resolved config", ResolvedHash(session.experiment)},
-      {"commit", manifest.dirty ? absl::StrCat(manifest.commit, ", changed since") : manifest.commit},
+      {"commit",
+       manifest.dirty ? absl::StrCat(manifest.commit, ", changed since") : manifest.commit},
       {"seeds", absl::StrJoin(session.experiment.seeds(), ", ")},
       {"started", manifest.start},
       {"manifest", manifest_path},
@@ -129,13 +132,15 @@ absl::Status RunOne(Session& session, const RunFolder& folder, int position,
   session.log << Mark(position, session.plan.stages.size()) << context.label << ": "
               << (resumes ? "going on in " : "running in ") << context.folder << std::endl;
   ALIDADE_RETURN_IF_ERROR(MakeFolder(context.folder));
-  ALIDADE_RETURN_IF_ERROR(WriteFile(JoinPath(context.folder, "stage.textproto"), CanonicalText(*context.stage)));
+  ALIDADE_RETURN_IF_ERROR(
+      WriteFile(JoinPath(context.folder, "stage.textproto"), CanonicalText(*context.stage)));
   const absl::Time start = absl::Now();
   ALIDADE_RETURN_IF_ERROR(kind->Run(context), "stage ", context.label);
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
   ALIDADE_RETURN_IF_ERROR(AddSeconds(context.folder, seconds));
   ALIDADE_RETURN_IF_ERROR(
-      Finish(context.folder, folder.FinishedFolder(call), call, kind->Results(context)), "stage ", context.label);
+      Finish(context.folder, folder.FinishedFolder(call), call, kind->Results(context)), "stage ",
+      context.label);
   session.log << Mark(position, session.plan.stages.size()) << context.label
               << absl::StrFormat(": done in %.1f s", seconds) << std::endl;
   return absl::OkStatus();
@@ -146,19 +151,22 @@ absl::Status Publish(const Session& session, const RunFolder& folder, const Plan
   for (const std::string& name : FindKind(session.kinds, call.kind)->Published()) {
     ALIDADE_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(finished, name)));
     ALIDADE_RETURN_IF_ERROR(WriteFile(JoinPath(folder.path(), name), bytes));
-    // The text form of a table is what a person at the terminal wants to see, also when nothing had to be run again.
+    // The text form of a table is what a person at the terminal wants to see, also when nothing had
+    // to be run again.
     if (absl::EndsWith(name, ".txt")) session.log << "\n" << bytes << std::flush;
   }
   return absl::OkStatus();
 }
 
-absl::Status RunPlan(Session& session, RunFolder& folder, const RunManifest& manifest, const std::string& manifest_path) {
+absl::Status RunPlan(Session& session, RunFolder& folder, const RunManifest& manifest,
+                     const std::string& manifest_path) {
   const auto provenance = ProvenanceOf(session, manifest, manifest_path);
   const size_t count = session.plan.stages.size();
   for (size_t i = 0; i < count; ++i) {
     const PlannedStage& call = session.plan.stages[i];
     if (session.finished[i]) {
-      session.log << Mark(i, count) << LabelOf(call, session.experiment) << ": finished before, skipped" << std::endl;
+      session.log << Mark(i, count) << LabelOf(call, session.experiment)
+                  << ": finished before, skipped" << std::endl;
     } else {
       ALIDADE_RETURN_IF_ERROR(RunOne(session, folder, i, provenance));
     }
@@ -200,7 +208,8 @@ absl::Status RunExperiment(const RunRequest& request, const StageKinds& kinds, s
   }
   out = JoinPath(request.working_folder, out);
   Session session{request, kinds, file.experiment(), plan, log, {}};
-  log << "experiment " << file.experiment().name() << ", resolved config " << ResolvedHash(file.experiment()) << "\n"
+  log << "experiment " << file.experiment().name() << ", resolved config "
+      << ResolvedHash(file.experiment()) << "\n"
       << "question: " << file.experiment().question() << "\n";
   if (request.dry_run) {
     ALIDADE_RETURN_IF_ERROR(FindFinished(out, session));
@@ -210,7 +219,8 @@ absl::Status RunExperiment(const RunRequest& request, const StageKinds& kinds, s
   ALIDADE_ASSIGN_OR_RETURN(RunFolder folder, RunFolder::Open(out));
   ALIDADE_RETURN_IF_ERROR(FindFinished(out, session));
   log << "folder " << out << ", " << plan.stages.size() << " stages, "
-      << std::count(session.finished.begin(), session.finished.end(), true) << " of them finished" << std::endl;
+      << std::count(session.finished.begin(), session.finished.end(), true) << " of them finished"
+      << std::endl;
   ALIDADE_ASSIGN_OR_RETURN(const std::string manifest_path, folder.NextManifest());
   RunManifest manifest = BeginManifest(request.source_folder);
   manifest.name = file.experiment().name();
@@ -218,8 +228,10 @@ absl::Status RunExperiment(const RunRequest& request, const StageKinds& kinds, s
   manifest.set = request.set;
   manifest.smoke = request.smoke;
   manifest.seeds.assign(file.experiment().seeds().begin(), file.experiment().seeds().end());
-  manifest.versions.insert(manifest.versions.end(), request.versions.begin(), request.versions.end());
-  for (const PlannedStage& call : plan.stages) manifest.stages.push_back({call.folder_name, call.key});
+  manifest.versions.insert(manifest.versions.end(), request.versions.begin(),
+                           request.versions.end());
+  for (const PlannedStage& call : plan.stages)
+    manifest.stages.push_back({call.folder_name, call.key});
   ALIDADE_RETURN_IF_ERROR(WriteManifest(manifest, manifest_path));
   const absl::Status status = RunPlan(session, folder, manifest, manifest_path);
   EndManifest(manifest, status);

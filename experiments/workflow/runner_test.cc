@@ -54,13 +54,16 @@ class RunnerTest : public ::testing::Test {
 
 TEST_F(RunnerTest, FinishedStagesAreSkippedAndTheReportIsShownAgain) {
   ALIDADE_ASSERT_OK(Run());
-  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 1), Pair("report", 1)));
+  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 1),
+                                               Pair("report", 1)));
   const std::string published = ReadFile(JoinPath(request_.out, "result.txt")).value();
   ALIDADE_ASSERT_OK(RemoveTree(JoinPath(request_.out, "result.txt")));
   ALIDADE_ASSERT_OK(Run());
-  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 1), Pair("report", 1)));
+  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 1),
+                                               Pair("report", 1)));
   EXPECT_THAT(ReadFile(JoinPath(request_.out, "result.txt")), IsOkAndHolds(published));
-  EXPECT_THAT(log_.str(), AllOf(HasSubstr("[2/4] sft: finished before, skipped"), HasSubstr(published)));
+  EXPECT_THAT(log_.str(),
+              AllOf(HasSubstr("[2/4] sft: finished before, skipped"), HasSubstr(published)));
   EXPECT_EQ(Stages().size(), 4);
 }
 
@@ -68,7 +71,8 @@ TEST_F(RunnerTest, OnlyWhatAChangeReachesRunsAgain) {
   ALIDADE_ASSERT_OK(Run());
   request_.set = {"eval.resamples=9"};
   ALIDADE_ASSERT_OK(Run());
-  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 2), Pair("report", 2)));
+  EXPECT_THAT(toys_.runs, UnorderedElementsAre(Pair("data", 1), Pair("sft", 1), Pair("eval", 2),
+                                               Pair("report", 2)));
   request_.set.clear();
   ALIDADE_ASSERT_OK(Run());  // the first outputs are still there
   EXPECT_EQ(toys_.runs["eval"], 2);
@@ -90,14 +94,16 @@ TEST_F(RunnerTest, AnInterruptedStageGoesOnInItsWorkingFolder) {
 TEST_F(RunnerTest, DryRunTellsWhatWouldHappenAndWritesNothing) {
   request_.dry_run = true;
   ALIDADE_ASSERT_OK(Run());
-  EXPECT_THAT(log_.str(), AllOf(HasSubstr("would run"), HasSubstr("key "), HasSubstr("4 of 4 stages would run")));
+  EXPECT_THAT(log_.str(), AllOf(HasSubstr("would run"), HasSubstr("key "),
+                                HasSubstr("4 of 4 stages would run")));
   EXPECT_FALSE(PathExists(request_.out));
   request_.dry_run = false;
   ALIDADE_ASSERT_OK(Run());
   request_.dry_run = true;
   request_.set = {"eval.resamples=9"};
   ALIDADE_ASSERT_OK(Run());
-  EXPECT_THAT(log_.str(), AllOf(HasSubstr("finished: would be skipped"), HasSubstr("2 of 4 stages would run, 2 would be skipped")));
+  EXPECT_THAT(log_.str(), AllOf(HasSubstr("finished: would be skipped"),
+                                HasSubstr("2 of 4 stages would run, 2 would be skipped")));
   EXPECT_EQ(Stages().size(), 4);
 }
 
@@ -106,8 +112,9 @@ TEST_F(RunnerTest, SeedsShareNothingButTheReport) {
   ALIDADE_ASSERT_OK(Run());
   EXPECT_EQ(toys_.runs["sft"], 3);
   EXPECT_EQ(toys_.runs["report"], 1);
-  EXPECT_THAT(ReadFile(JoinPath(request_.out, "result.txt")),
-              IsOkAndHolds(AllOf(HasSubstr("eval s3"), HasSubstr("eval s4"), HasSubstr("eval s5"))));
+  EXPECT_THAT(
+      ReadFile(JoinPath(request_.out, "result.txt")),
+      IsOkAndHolds(AllOf(HasSubstr("eval s3"), HasSubstr("eval s4"), HasSubstr("eval s5"))));
 }
 
 TEST_F(RunnerTest, AnAlteredResultIsFoundBeforeItIsRead) {
@@ -118,11 +125,13 @@ TEST_F(RunnerTest, AnAlteredResultIsFoundBeforeItIsRead) {
   }
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(stage, "result.txt"), "another\n"));
   EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss,
-                              AllOf(HasSubstr(stage), HasSubstr("result.txt: expected sha256"), HasSubstr("remove that folder"))));
+                              AllOf(HasSubstr(stage), HasSubstr("result.txt: expected sha256"),
+                                    HasSubstr("remove that folder"))));
   ALIDADE_ASSERT_OK(RemoveTree(JoinPath(stage, "result.txt")));
   EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("result.txt")));
   ALIDADE_ASSERT_OK(WriteFile(JoinPath(stage, "DONE"), "{\"key\": "));
-  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("DONE: expected a JSON object")));
+  EXPECT_THAT(Run(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("DONE: expected a JSON object")));
   ALIDADE_ASSERT_OK(RemoveTree(stage));
   ALIDADE_EXPECT_OK(Run());
 }
@@ -143,8 +152,9 @@ TEST_F(RunnerTest, AnotherRunInTheSameFolderIsNamed) {
   char byte = 0;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   ASSERT_EQ(byte, 'y');
-  EXPECT_THAT(Run(), StatusIs(absl::StatusCode::kFailedPrecondition,
-                              AllOf(HasSubstr(request_.out), HasSubstr(absl::StrCat("process ", child)))));
+  EXPECT_THAT(Run(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr(request_.out), HasSubstr(absl::StrCat("process ", child)))));
   ASSERT_EQ(write(release[1], &byte, 1), 1);
   waitpid(child, nullptr, 0);
   ALIDADE_EXPECT_OK(Run());
@@ -178,7 +188,8 @@ TEST_F(RunnerTest, TheManifestSaysWhatRan) {
   EXPECT_FALSE(manifest["start"].get<std::string>().empty());
   EXPECT_FALSE(manifest["end"].get<std::string>().empty());
   EXPECT_FALSE(manifest["hardware"]["processor"].get<std::string>().empty());
-  const absl::StatusOr<ExperimentFile> config = ExperimentFile::Parse("manifest", manifest["config"]);
+  const absl::StatusOr<ExperimentFile> config =
+      ExperimentFile::Parse("manifest", manifest["config"]);
   ALIDADE_ASSERT_OK(config);
   EXPECT_EQ(config->experiment().stage(2).evaluate().resamples(), 9);
 }

@@ -1,5 +1,6 @@
-// Kinds of stages that cost nothing, for the runner's own tests. Each writes one file that depends on its config, its
-// seed and its inputs, in two steps, of which the first survives an interruption.
+// Kinds of stages that cost nothing, for the runner's own tests. Each writes one file that depends
+// on its config, its seed and its inputs, in two steps, of which the first survives an
+// interruption.
 #ifndef ALIDADE_EXPERIMENTS_WORKFLOW_TOY_KINDS_H_
 #define ALIDADE_EXPERIMENTS_WORKFLOW_TOY_KINDS_H_
 
@@ -18,9 +19,10 @@ namespace alidade::experiments {
 
 // What happened, by the id of the stage.
 struct ToyLog {
-  std::map<std::string, int> runs;        // calls of Run
+  std::map<std::string, int> runs;         // calls of Run
   std::map<std::string, int> first_steps;  // times that the first step's work was done
-  std::string fail_after_first_step;      // id of a stage that ends with an error there, as if it had been killed
+  std::string fail_after_first_step;  // id of a stage that ends with an error there, as if it had
+                                      // been killed
   std::string code = "1";
 };
 
@@ -34,12 +36,15 @@ class ToyKind : public StageKind {
   absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int>) const override {
     const Stage& stage = file.experiment().stage(index);
     if (name_ == "build_dataset" && stage.build_dataset().builder() != "toy") {
-      return file.ErrorInStage(index, {{"builder"}},
-                               absl::StrCat("unknown builder '", stage.build_dataset().builder(), "'"));
+      return file.ErrorInStage(
+          index, {{"builder"}},
+          absl::StrCat("unknown builder '", stage.build_dataset().builder(), "'"));
     }
     return absl::OkStatus();
   }
-  absl::StatusOr<std::string> CodeVersion(const ExperimentFile&, int) const override { return log_->code; }
+  absl::StatusOr<std::string> CodeVersion(const ExperimentFile&, int) const override {
+    return log_->code;
+  }
   absl::Status Run(const StageContext& context) const override {
     const std::string id = context.stage->id();
     ++log_->runs[id];
@@ -51,7 +56,8 @@ class ToyKind : public StageKind {
     if (id == log_->fail_after_first_step) return absl::AbortedError("interrupted");
     std::string text = absl::StrCat(id, " seed ", context.seed, "\n");
     for (const StageInput& input : context.inputs) {
-      ALIDADE_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(input.folder, "result.txt")));
+      ALIDADE_ASSIGN_OR_RETURN(const std::string bytes,
+                               ReadFile(JoinPath(input.folder, "result.txt")));
       absl::StrAppend(&text, "  ", input.id, " s", input.seed, ": ", bytes.size(), "\n");
     }
     return WriteFile(JoinPath(context.folder, "result.txt"), text);
@@ -68,7 +74,8 @@ class ToyKind : public StageKind {
 
 inline StageKinds ToyKinds(ToyLog* log) {
   StageKinds kinds;
-  for (const std::string& name : StageKindNames()) kinds.push_back(std::make_unique<ToyKind>(name, log));
+  for (const std::string& name : StageKindNames())
+    kinds.push_back(std::make_unique<ToyKind>(name, log));
   return kinds;
 }
 

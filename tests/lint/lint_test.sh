@@ -27,4 +27,6 @@ hits=$(grep -E '\.(cc|cpp|h)$' <<<"$sources" | xargs -r grep -nE '\b(EXPECT_TRUE
 [ -z "$hits" ] || complain "expected tests that can fail: $hits"
 hits=$(grep -E '\.h$' <<<"$sources" | xargs -r grep -L -E '^#ifndef ALIDADE_' | head -5)
 [ -z "$hits" ] || complain "expected an include guard ALIDADE_...: $hits"
+hits=$(grep -E '\.(cc|cpp|h)$' <<<"$sources" | xargs -r clang-format-22 --dry-run 2>&1 | grep -m 5 'warning:')
+[ -z "$hits" ] || complain "expected the format of .clang-format (clang-format-22 -i FILE): $hits"
 exit $bad

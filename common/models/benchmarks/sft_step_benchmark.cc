@@ -34,19 +34,23 @@ at::Tensor RandomIds(int64_t rows, int64_t columns) {
 }
 
 // Images once, captions and questions in one batch, cross entropy of all text.
-at::Tensor StepLoss(const Mllm& model, const at::Tensor& pixels, const at::Tensor& ids, const at::Tensor& lengths) {
+at::Tensor StepLoss(const Mllm& model, const at::Tensor& pixels, const at::Tensor& ids,
+                    const at::Tensor& lengths) {
   const at::Tensor features = model.EncodeImages(pixels);
   const at::Tensor hidden = model.Forward(ids, at::cat({features, features}), lengths);
   const int64_t text = ids.size(1) - 2;
-  const at::Tensor predicting = hidden.narrow(1, hidden.size(1) - text - 1, text).reshape({-1, hidden.size(2)});
-  return at::cross_entropy_loss(at::linear(predicting, model.head()), ids.narrow(1, 2, text).reshape({-1}));
+  const at::Tensor predicting =
+      hidden.narrow(1, hidden.size(1) - text - 1, text).reshape({-1, hidden.size(2)});
+  return at::cross_entropy_loss(at::linear(predicting, model.head()),
+                                ids.narrow(1, 2, text).reshape({-1}));
 }
 
 void BM_SftStep(benchmark::State& state) {
   const Mllm model = MakeModel(true);
   const at::Tensor pixels = at::randn({kImages, 3, 24, 24});
   const at::Tensor ids = RandomIds(2 * kImages, std::max(kCaptionTokens, kQuestionTokens));
-  const at::Tensor lengths = at::full({2 * kImages}, ids.size(1), at::TensorOptions().dtype(at::kLong));
+  const at::Tensor lengths =
+      at::full({2 * kImages}, ids.size(1), at::TensorOptions().dtype(at::kLong));
   for (auto _ : state) {
     StepLoss(model, pixels, ids, lengths).backward();
     for (const auto& [name, tensor] : model.parameters()) tensor.mutable_grad().reset();
@@ -58,7 +62,8 @@ void BM_Forward(benchmark::State& state) {
   const Mllm model = MakeModel(false);
   const at::Tensor pixels = at::randn({kImages, 3, 24, 24});
   const at::Tensor ids = RandomIds(2 * kImages, kCaptionTokens);
-  const at::Tensor lengths = at::full({2 * kImages}, ids.size(1), at::TensorOptions().dtype(at::kLong));
+  const at::Tensor lengths =
+      at::full({2 * kImages}, ids.size(1), at::TensorOptions().dtype(at::kLong));
   for (auto _ : state) benchmark::DoNotOptimize(StepLoss(model, pixels, ids, lengths));
 }
 BENCHMARK(BM_Forward)->Unit(benchmark::kMillisecond)->UseRealTime();
@@ -70,7 +75,8 @@ void BM_GenerateCaptions(benchmark::State& state) {
   const std::vector<std::vector<int64_t>> prompts(rows, {1, 3, 10, 11});
   RandomStream random(1, "sampling");
   for (auto _ : state) {
-    ALIDADE_CHECK(Generate(model, prompts, features, {.max_new_tokens = 24, .temperature = 1}, random).ok());
+    ALIDADE_CHECK(
+        Generate(model, prompts, features, {.max_new_tokens = 24, .temperature = 1}, random).ok());
   }
   state.SetItemsProcessed(state.iterations() * rows);
 }

@@ -8,7 +8,8 @@
 
 namespace alidade::models {
 
-ProjectorWeights ProjectorWeights::Of(const ConnectorConfig& config, const NamedTensors& parameters) {
+ProjectorWeights ProjectorWeights::Of(const ConnectorConfig& config,
+                                      const NamedTensors& parameters) {
   const std::string prefix = kConnectorPrefix;
   ProjectorWeights weights;
   weights.linear_1 = parameters.at(prefix + "linear_1.weight");
@@ -19,7 +20,8 @@ ProjectorWeights ProjectorWeights::Of(const ConnectorConfig& config, const Named
   return weights;
 }
 
-at::Tensor Project(const ProjectorWeights& weights, const ConnectorConfig& config, const at::Tensor& features) {
+at::Tensor Project(const ProjectorWeights& weights, const ConnectorConfig& config,
+                   const at::Tensor& features) {
   const at::Tensor first = at::linear(features, weights.linear_1, weights.bias_1);
   if (config.projector_type == "linear") return first;
   return at::linear(Activate(first, config.projector_hidden_act), weights.linear_2, weights.bias_2);

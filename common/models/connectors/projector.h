@@ -1,4 +1,5 @@
-// Connectors that convert: a linear map or a two-layer perceptron on every feature (LLaVA 1 and 1.5, arXiv:2310.03744).
+// Connectors that convert: a linear map or a two-layer perceptron on every feature (LLaVA 1
+// and 1.5, arXiv:2310.03744).
 #ifndef ALIDADE_COMMON_MODELS_CONNECTORS_PROJECTOR_H_
 #define ALIDADE_COMMON_MODELS_CONNECTORS_PROJECTOR_H_
 
@@ -15,7 +16,8 @@ struct ProjectorWeights {
 };
 
 // features [N, P, D] -> [N, P, H].
-at::Tensor Project(const ProjectorWeights& weights, const ConnectorConfig& config, const at::Tensor& features);
+at::Tensor Project(const ProjectorWeights& weights, const ConnectorConfig& config,
+                   const at::Tensor& features);
 
 }  // namespace alidade::models
 

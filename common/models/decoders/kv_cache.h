@@ -13,7 +13,8 @@ namespace alidade::models {
 
 class KvCache {
  public:
-  // padding [B] i64: how many columns at the left of each row hold nothing. capacity: columns in all.
+  // padding [B] i64: how many columns at the left of each row hold nothing. capacity: columns in
+  // all.
   KvCache(const TextConfig& config, const at::Tensor& padding, int64_t capacity);
 
   int64_t rows() const { return padding_.size(0); }
@@ -21,8 +22,8 @@ class KvCache {
   int64_t capacity() const { return capacity_; }
   const at::Tensor& padding() const { return padding_; }
 
-  // Stores k and v [kv heads, B, T, d] at the columns from length() on and returns all columns up to theirs. Every layer
-  // does so, then Advance(T) is called once.
+  // Stores k and v [kv heads, B, T, d] at the columns from length() on and returns all columns up
+  // to theirs. Every layer does so, then Advance(T) is called once.
   std::pair<at::Tensor, at::Tensor> Append(int64_t layer, const at::Tensor& k, const at::Tensor& v);
   void Advance(int64_t columns) { length_ += columns; }
 

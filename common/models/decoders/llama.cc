@@ -23,7 +23,8 @@ at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
 at::Tensor AddSwiGlu(const at::Tensor& x, const at::Tensor& y, const DecoderLayerWeights& layer) {
   at::Tensor gate, up;
   if (y.size(1) <= kJoinUpToWidth) {
-    const std::vector<at::Tensor> parts = at::linear(y, at::cat({layer.gate, layer.up}, 0)).chunk(2, 1);
+    const std::vector<at::Tensor> parts =
+        at::linear(y, at::cat({layer.gate, layer.up}, 0)).chunk(2, 1);
     gate = parts[0];
     up = parts[1];
   } else {
@@ -62,17 +63,19 @@ DecoderWeights DecoderWeights::Of(const TextConfig& config, const NamedTensors& 
   return weights;
 }
 
-at::Tensor RunDecoder(const DecoderWeights& weights, const TextConfig& config, const at::Tensor& embeddings,
-                      const at::Tensor& rotation, const AttentionMask& mask, KvCache* cache) {
+at::Tensor RunDecoder(const DecoderWeights& weights, const TextConfig& config,
+                      const at::Tensor& embeddings, const at::Tensor& rotation,
+                      const AttentionMask& mask, KvCache* cache) {
   const int64_t rows = embeddings.size(0);
   const int64_t length = embeddings.size(1);
   const HeadSizes sizes = DecoderHeads(config);
   at::Tensor x = embeddings.reshape({rows * length, config.hidden_size});
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const DecoderLayerWeights& layer = weights.layers[i];
-    Projected heads =
-        ProjectHeads(Norm(x, layer.attention_norm, config.rms_norm_eps), rows, layer.attention, sizes, rotation);
-    if (cache != nullptr) std::tie(heads.k, heads.v) = cache->Append(static_cast<int64_t>(i), heads.k, heads.v);
+    Projected heads = ProjectHeads(Norm(x, layer.attention_norm, config.rms_norm_eps), rows,
+                                   layer.attention, sizes, rotation);
+    if (cache != nullptr)
+      std::tie(heads.k, heads.v) = cache->Append(static_cast<int64_t>(i), heads.k, heads.v);
     x = at::addmm(x, Attend(heads, mask, sizes), layer.attention.out.t());
     x = AddSwiGlu(x, Norm(x, layer.mlp_norm, config.rms_norm_eps), layer);
   }
@@ -84,17 +87,20 @@ KvCache::KvCache(const TextConfig& config, const at::Tensor& padding, int64_t ca
   const at::TensorOptions options = padding.options().dtype(at::kFloat);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     for (std::vector<at::Tensor>* tensors : {&keys_, &values_}) {
-      tensors->push_back(at::empty({config.num_key_value_heads, padding.size(0), capacity, config.head_dim}, options));
+      tensors->push_back(at::empty(
+          {config.num_key_value_heads, padding.size(0), capacity, config.head_dim}, options));
     }
   }
 }
 
-std::pair<at::Tensor, at::Tensor> KvCache::Append(int64_t layer, const at::Tensor& k, const at::Tensor& v) {
+std::pair<at::Tensor, at::Tensor> KvCache::Append(int64_t layer, const at::Tensor& k,
+                                                  const at::Tensor& v) {
   const int64_t columns = k.size(2);
   ALIDADE_CHECK(length_ + columns <= capacity_);
   keys_[layer].narrow(2, length_, columns).copy_(k);
   values_[layer].narrow(2, length_, columns).copy_(v);
-  return {keys_[layer].narrow(2, 0, length_ + columns), values_[layer].narrow(2, 0, length_ + columns)};
+  return {keys_[layer].narrow(2, 0, length_ + columns),
+          values_[layer].narrow(2, 0, length_ + columns)};
 }
 
 void KvCache::SelectRows(const at::Tensor& indices) {

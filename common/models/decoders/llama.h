@@ -28,10 +28,12 @@ struct DecoderWeights {
 
 HeadSizes DecoderHeads(const TextConfig& config);
 
-// embeddings [B, T, H] -> states after the final norm [B, T, H]. `rotation` as in ProjectHeads. With a cache the keys and
-// values of these T positions are appended to it and all that it holds is attended to; the caller then advances it.
-at::Tensor RunDecoder(const DecoderWeights& weights, const TextConfig& config, const at::Tensor& embeddings,
-                      const at::Tensor& rotation, const AttentionMask& mask, KvCache* cache);
+// embeddings [B, T, H] -> states after the final norm [B, T, H]. `rotation` as in ProjectHeads.
+// With a cache the keys and values of these T positions are appended to it and all that it holds is
+// attended to; the caller then advances it.
+at::Tensor RunDecoder(const DecoderWeights& weights, const TextConfig& config,
+                      const at::Tensor& embeddings, const at::Tensor& rotation,
+                      const AttentionMask& mask, KvCache* cache);
 
 }  // namespace alidade::models
 

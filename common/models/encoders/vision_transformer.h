@@ -30,9 +30,10 @@ struct VisionWeights {
   static VisionWeights Of(const VisionConfig& config, const NamedTensors& parameters);
 };
 
-// pixels [N, channels, S, S] -> features [N, P, D] of the layer that the connector chooses. Blocks beyond it do not run.
-at::Tensor EncodeVision(const VisionWeights& weights, const VisionConfig& config, const ConnectorConfig& connector,
-                        const at::Tensor& pixels);
+// pixels [N, channels, S, S] -> features [N, P, D] of the layer that the connector chooses. Blocks
+// beyond it do not run.
+at::Tensor EncodeVision(const VisionWeights& weights, const VisionConfig& config,
+                        const ConnectorConfig& connector, const at::Tensor& pixels);
 
 }  // namespace alidade::models
 

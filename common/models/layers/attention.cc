@@ -11,13 +11,16 @@
 namespace alidade::models {
 namespace {
 
-// Up to this width the weights of several projections are joined at run time, so that one product does the work of
-// three; beyond it the copy of the weights costs more than the calls that it saves.
+// Up to this width the weights of several projections are joined at run time, so that one product
+// does the work of three; beyond it the copy of the weights costs more than the calls that it
+// saves.
 constexpr int64_t kJoinUpToWidth = 1024;
-// From this many scores per head on, memory decides and the fused kernel is used; below it plain products are faster.
+// From this many scores per head on, memory decides and the fused kernel is used; below it plain
+// products are faster.
 constexpr int64_t kFusedFromScores = 256 * 256;
 
-// Rows of a weight [heads * d, H] (or bias [heads * d]) as [heads, d/2, 2, ...] with the pairs (i, i + d/2) together.
+// Rows of a weight [heads * d, H] (or bias [heads * d]) as [heads, d/2, 2, ...] with the pairs (i,
+// i + d/2) together.
 at::Tensor Interleaved(const at::Tensor& weight, int64_t heads, int64_t head_dim) {
   std::vector<int64_t> shape = {heads, 2, head_dim / 2};
   if (weight.dim() == 2) shape.push_back(weight.size(1));
@@ -30,21 +33,27 @@ at::Tensor AsPairs(const at::Tensor& weight, int64_t heads, int64_t head_dim) {
   return weight.view(shape);
 }
 
-// [(h + 2k) * d, ...]: the weights (or biases) of q, k and v in one, q and k interleaved if they will be rotated.
-at::Tensor Join(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const HeadSizes& sizes, bool rotated) {
+// [(h + 2k) * d, ...]: the weights (or biases) of q, k and v in one, q and k interleaved if they
+// will be rotated.
+at::Tensor Join(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                const HeadSizes& sizes, bool rotated) {
   if (!rotated) return at::cat({q, k, v}, 0);
   const int64_t d = sizes.head_dim;
-  const at::Tensor joined = at::cat(
-      {Interleaved(q, sizes.heads, d), Interleaved(k, sizes.kv_heads, d), AsPairs(v, sizes.kv_heads, d)}, 0);
+  const at::Tensor joined =
+      at::cat({Interleaved(q, sizes.heads, d), Interleaved(k, sizes.kv_heads, d),
+               AsPairs(v, sizes.kv_heads, d)},
+              0);
   return q.dim() == 2 ? joined.view({-1, q.size(1)}) : joined.view({-1});
 }
 
 // [B * T, (h + 2k) * d] with the layout of Join.
-at::Tensor ProjectJoined(const at::Tensor& x, const AttentionWeights& weights, const HeadSizes& sizes, bool rotated) {
+at::Tensor ProjectJoined(const at::Tensor& x, const AttentionWeights& weights,
+                         const HeadSizes& sizes, bool rotated) {
   const bool has_bias = weights.q_bias.defined();
   if (x.size(1) <= kJoinUpToWidth) {
     const at::Tensor bias =
-        has_bias ? Join(weights.q_bias, weights.k_bias, weights.v_bias, sizes, rotated) : at::Tensor();
+        has_bias ? Join(weights.q_bias, weights.k_bias, weights.v_bias, sizes, rotated)
+                 : at::Tensor();
     return at::linear(x, Join(weights.q, weights.k, weights.v, sizes, rotated), bias);
   }
   at::Tensor q = at::linear(x, weights.q, weights.q_bias);
@@ -52,8 +61,12 @@ at::Tensor ProjectJoined(const at::Tensor& x, const AttentionWeights& weights, c
   const at::Tensor v = at::linear(x, weights.v, weights.v_bias);
   if (rotated) {
     const int64_t half = sizes.head_dim / 2;
-    q = q.view({-1, sizes.heads, 2, half}).transpose(2, 3).reshape({-1, sizes.heads * sizes.head_dim});
-    k = k.view({-1, sizes.kv_heads, 2, half}).transpose(2, 3).reshape({-1, sizes.kv_heads * sizes.head_dim});
+    q = q.view({-1, sizes.heads, 2, half})
+            .transpose(2, 3)
+            .reshape({-1, sizes.heads * sizes.head_dim});
+    k = k.view({-1, sizes.kv_heads, 2, half})
+            .transpose(2, 3)
+            .reshape({-1, sizes.kv_heads * sizes.head_dim});
   }
   return at::cat({q, k, v}, 1);
 }
@@ -81,8 +94,8 @@ AttentionMask CausalMask(int64_t length, const HeadSizes& sizes, const at::Tenso
   return mask;
 }
 
-Projected ProjectHeads(const at::Tensor& x, int64_t rows, const AttentionWeights& weights, const HeadSizes& sizes,
-                       const at::Tensor& rotation) {
+Projected ProjectHeads(const at::Tensor& x, int64_t rows, const AttentionWeights& weights,
+                       const HeadSizes& sizes, const at::Tensor& rotation) {
   const int64_t d = sizes.head_dim;
   const int64_t length = x.size(0) / rows;
   const int64_t all = sizes.heads + 2 * sizes.kv_heads;
@@ -91,7 +104,8 @@ Projected ProjectHeads(const at::Tensor& x, int64_t rows, const AttentionWeights
                                .permute({2, 0, 1, 3})
                                .contiguous();
   if (!rotation.defined()) {
-    const std::vector<at::Tensor> parts = heads.split_with_sizes({sizes.heads, sizes.kv_heads, sizes.kv_heads}, 0);
+    const std::vector<at::Tensor> parts =
+        heads.split_with_sizes({sizes.heads, sizes.kv_heads, sizes.kv_heads}, 0);
     return {parts[0], parts[1], parts[2]};
   }
   const int64_t turned = sizes.heads + sizes.kv_heads;
@@ -127,8 +141,9 @@ at::Tensor Attend(const Projected& heads, const AttentionMask& mask, const HeadS
   const at::Tensor k = heads.k.reshape({kv * rows, keys, d}).transpose(1, 2);
   const at::Tensor v = heads.v.reshape({kv * rows, keys, d});
   const double scale = 1 / std::sqrt(static_cast<double>(d));
-  const at::Tensor scores =
-      mask.per_group.defined() ? at::baddbmm(mask.per_group, q, k, /*beta=*/1, scale) : at::bmm(q, k).mul_(scale);
+  const at::Tensor scores = mask.per_group.defined()
+                                ? at::baddbmm(mask.per_group, q, k, /*beta=*/1, scale)
+                                : at::bmm(q, k).mul_(scale);
   return at::bmm(scores.softmax(-1), v)
       .view({kv, rows, groups, queries, d})
       .permute({1, 3, 0, 2, 4})

@@ -1,4 +1,5 @@
-// Parsing and printing of operations, and the inference of types that closes the parsing of an objective.
+// Parsing and printing of operations, and the inference of types that closes the parsing of an
+// objective.
 
 #include <cmath>
 
@@ -26,11 +27,12 @@ std::string formatNumber(double value) {
   std::string text = buffer;
   // MLIR's lexer wants a point before an exponent.
   size_t exponent = text.find('e');
-  if (exponent != std::string::npos && text.find('.') == std::string::npos) text.insert(exponent, ".0");
+  if (exponent != std::string::npos && text.find('.') == std::string::npos)
+    text.insert(exponent, ".0");
   return text;
 }
 
-static mlir::ParseResult parseReal(mlir::OpAsmParser &parser, bool allowInfinity, double &value) {
+static mlir::ParseResult parseReal(mlir::OpAsmParser& parser, bool allowInfinity, double& value) {
   bool negative = succeeded(parser.parseOptionalMinus());
   if (allowInfinity && succeeded(parser.parseOptionalKeyword("inf"))) {
     value = HUGE_VAL;
@@ -48,20 +50,20 @@ static mlir::ParseResult parseReal(mlir::OpAsmParser &parser, bool allowInfinity
   return success();
 }
 
-mlir::ParseResult parseNumber(mlir::OpAsmParser &parser, mlir::FloatAttr &value) {
+mlir::ParseResult parseNumber(mlir::OpAsmParser& parser, mlir::FloatAttr& value) {
   double number;
   if (parseReal(parser, /*allowInfinity=*/false, number)) return failure();
   value = parser.getBuilder().getF64FloatAttr(number);
   return success();
 }
 
-void printNumber(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::FloatAttr value) {
+void printNumber(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr value) {
   printer << formatNumber(value.getValueAsDouble());
 }
 
-mlir::ParseResult parseRange(mlir::OpAsmParser &parser, mlir::FloatAttr &low, mlir::FloatAttr &high,
-                             mlir::UnitAttr &lowClosed, mlir::UnitAttr &highClosed) {
-  mlir::Builder &builder = parser.getBuilder();
+mlir::ParseResult parseRange(mlir::OpAsmParser& parser, mlir::FloatAttr& low, mlir::FloatAttr& high,
+                             mlir::UnitAttr& lowClosed, mlir::UnitAttr& highClosed) {
+  mlir::Builder& builder = parser.getBuilder();
   double lowNumber, highNumber;
   if (succeeded(parser.parseOptionalLSquare()))
     lowClosed = builder.getUnitAttr();
@@ -80,13 +82,14 @@ mlir::ParseResult parseRange(mlir::OpAsmParser &parser, mlir::FloatAttr &low, ml
 }
 
 static std::string rangeText(double low, double high, bool lowClosed, bool highClosed) {
-  return (lowClosed ? "[" : "(") + formatNumber(low) + ", " + formatNumber(high) + (highClosed ? "]" : ")");
+  return (lowClosed ? "[" : "(") + formatNumber(low) + ", " + formatNumber(high) +
+         (highClosed ? "]" : ")");
 }
 
-void printRange(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::FloatAttr low, mlir::FloatAttr high,
-                mlir::UnitAttr lowClosed, mlir::UnitAttr highClosed) {
-  printer << rangeText(low.getValueAsDouble(), high.getValueAsDouble(), static_cast<bool>(lowClosed),
-                       static_cast<bool>(highClosed));
+void printRange(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr low,
+                mlir::FloatAttr high, mlir::UnitAttr lowClosed, mlir::UnitAttr highClosed) {
+  printer << rangeText(low.getValueAsDouble(), high.getValueAsDouble(),
+                       static_cast<bool>(lowClosed), static_cast<bool>(highClosed));
 }
 
 std::string HyperOp::getRangeText() {
@@ -95,46 +98,52 @@ std::string HyperOp::getRangeText() {
 
 //===--- axes and predicates ---===//
 
-mlir::ParseResult parseAxisKind(mlir::OpAsmParser &parser, AxisKindAttr &axis) {
+mlir::ParseResult parseAxisKind(mlir::OpAsmParser& parser, AxisKindAttr& axis) {
   AxisKind kind;
-  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind)) return failure();
+  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind))
+    return failure();
   axis = AxisKindAttr::get(parser.getContext(), kind);
   return success();
 }
 
-void printAxisKind(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisKindAttr axis) {
+void printAxisKind(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisKindAttr axis) {
   printer << stringifyAxisKind(axis.getValue());
 }
 
-mlir::ParseResult parsePredicate(mlir::OpAsmParser &parser, PredicateAttr &predicate) {
+mlir::ParseResult parsePredicate(mlir::OpAsmParser& parser, PredicateAttr& predicate) {
   Predicate value;
-  if (parseCase<Predicate>(parser, "a predicate", symbolizePredicate, {"eq", "ne", "lt", "le", "gt", "ge"}, value))
+  if (parseCase<Predicate>(parser, "a predicate", symbolizePredicate,
+                           {"eq", "ne", "lt", "le", "gt", "ge"}, value))
     return failure();
   predicate = PredicateAttr::get(parser.getContext(), value);
   return success();
 }
 
-void printPredicate(mlir::OpAsmPrinter &printer, mlir::Operation *, PredicateAttr predicate) {
+void printPredicate(mlir::OpAsmPrinter& printer, mlir::Operation*, PredicateAttr predicate) {
   printer << stringifyPredicate(predicate.getValue());
 }
 
-mlir::ParseResult parseAxis(mlir::OpAsmParser &parser, AxisAttr &axis) {
+mlir::ParseResult parseAxis(mlir::OpAsmParser& parser, AxisAttr& axis) {
   Axis value = Axis::row();
-  if (parseAxis(static_cast<mlir::AsmParser &>(parser), value)) return failure();
+  if (parseAxis(static_cast<mlir::AsmParser&>(parser), value)) return failure();
   axis = AxisAttr::get(parser.getContext(), value);
   return success();
 }
 
-void printAxis(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisAttr axis) { printer << toString(axis.getValue()); }
+void printAxis(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisAttr axis) {
+  printer << toString(axis.getValue());
+}
 
-mlir::ParseResult parseAxes(mlir::OpAsmParser &parser, AxesAttr &axes) {
+mlir::ParseResult parseAxes(mlir::OpAsmParser& parser, AxesAttr& axes) {
   llvm::SmallVector<Axis> value;
   if (parseAxisList(parser, value, mlir::AsmParser::Delimiter::Square)) return failure();
   axes = AxesAttr::get(parser.getContext(), value);
   return success();
 }
 
-void printAxes(mlir::OpAsmPrinter &printer, mlir::Operation *, AxesAttr axes) { printer << toString(axes.getValue()); }
+void printAxes(mlir::OpAsmPrinter& printer, mlir::Operation*, AxesAttr axes) {
+  printer << toString(axes.getValue());
+}
 
 //===--- names of printed values ---===//
 
@@ -146,7 +155,8 @@ void LogProbOp::getAsmResultNames(llvm::function_ref<void(mlir::Value, llvm::Str
   std::string name = (stringifyModelRole(getDistribution().getModel()) + "_" +
                       stringifyResponseRole(getDistribution().getResponse()))
                          .str();
-  if (getDistribution().getView() != View::Clean) ((name += "_") += stringifyView(getDistribution().getView()));
+  if (getDistribution().getView() != View::Clean)
+    ((name += "_") += stringifyView(getDistribution().getView()));
   setName(getResult(), name);
 }
 
@@ -162,29 +172,33 @@ struct NamedOperands {
 }  // namespace
 
 // keyword `(` "name" `=` %value, ... `)`, or nothing.
-static mlir::ParseResult parseNamedOperands(mlir::OpAsmParser &parser, llvm::StringRef keyword, NamedOperands &result) {
+static mlir::ParseResult parseNamedOperands(mlir::OpAsmParser& parser, llvm::StringRef keyword,
+                                            NamedOperands& result) {
   if (failed(parser.parseOptionalKeyword(keyword))) return success();
-  return parser.parseCommaSeparatedList(mlir::AsmParser::Delimiter::Paren, [&]() -> mlir::ParseResult {
-    std::string name;
-    if (parser.parseString(&name) || parser.parseEqual() || parser.parseOperand(result.operands.emplace_back()))
-      return failure();
-    result.names.push_back(parser.getBuilder().getStringAttr(name));
-    return success();
-  });
+  return parser.parseCommaSeparatedList(
+      mlir::AsmParser::Delimiter::Paren, [&]() -> mlir::ParseResult {
+        std::string name;
+        if (parser.parseString(&name) || parser.parseEqual() ||
+            parser.parseOperand(result.operands.emplace_back()))
+          return failure();
+        result.names.push_back(parser.getBuilder().getStringAttr(name));
+        return success();
+      });
 }
 
-mlir::ParseResult YieldOp::parse(mlir::OpAsmParser &parser, mlir::OperationState &state) {
+mlir::ParseResult YieldOp::parse(mlir::OpAsmParser& parser, mlir::OperationState& state) {
   mlir::OpAsmParser::UnresolvedOperand loss;
   NamedOperands metrics, cotangents;
   if (parser.parseOperand(loss) || parseNamedOperands(parser, "metrics", metrics) ||
-      parseNamedOperands(parser, "cotangents", cotangents) || parser.parseOptionalAttrDict(state.attributes))
+      parseNamedOperands(parser, "cotangents", cotangents) ||
+      parser.parseOptionalAttrDict(state.attributes))
     return failure();
   mlir::Type unresolved = UnresolvedType::get(parser.getContext());
   if (parser.resolveOperand(loss, unresolved, state.operands) ||
       parser.resolveOperands(metrics.operands, unresolved, state.operands) ||
       parser.resolveOperands(cotangents.operands, unresolved, state.operands))
     return failure();
-  auto &properties = state.getOrAddProperties<YieldOp::Properties>();
+  auto& properties = state.getOrAddProperties<YieldOp::Properties>();
   properties.metricNames = parser.getBuilder().getArrayAttr(metrics.names);
   properties.cotangentNames = parser.getBuilder().getArrayAttr(cotangents.names);
   properties.operandSegmentSizes = {1, static_cast<int32_t>(metrics.operands.size()),
@@ -192,8 +206,8 @@ mlir::ParseResult YieldOp::parse(mlir::OpAsmParser &parser, mlir::OperationState
   return success();
 }
 
-static void printNamedOperands(mlir::OpAsmPrinter &printer, llvm::StringRef keyword, mlir::ArrayAttr names,
-                               mlir::OperandRange operands) {
+static void printNamedOperands(mlir::OpAsmPrinter& printer, llvm::StringRef keyword,
+                               mlir::ArrayAttr names, mlir::OperandRange operands) {
   if (operands.empty()) return;
   printer << " " << keyword << "(";
   llvm::interleaveComma(llvm::zip(names, operands), printer.getStream(), [&](auto pair) {
@@ -202,23 +216,25 @@ static void printNamedOperands(mlir::OpAsmPrinter &printer, llvm::StringRef keyw
   printer << ")";
 }
 
-void YieldOp::print(mlir::OpAsmPrinter &printer) {
+void YieldOp::print(mlir::OpAsmPrinter& printer) {
   printer << " " << getLoss();
   printNamedOperands(printer, "metrics", getMetricNames(), getMetrics());
   printNamedOperands(printer, "cotangents", getCotangentNames(), getCotangents());
-  printer.printOptionalAttrDict((*this)->getAttrs(), {"metricNames", "cotangentNames", "operandSegmentSizes"});
+  printer.printOptionalAttrDict((*this)->getAttrs(),
+                                {"metricNames", "cotangentNames", "operandSegmentSizes"});
 }
 
 //===--- pref.objective ---===//
 
 // Gives every value of the block its type, in program order.
-static mlir::LogicalResult inferTypes(mlir::Block &block) {
-  for (mlir::Operation &op : block) {
-    for (mlir::OpOperand &operand : op.getOpOperands()) {
+static mlir::LogicalResult inferTypes(mlir::Block& block) {
+  for (mlir::Operation& op : block) {
+    for (mlir::OpOperand& operand : op.getOpOperands()) {
       if (!llvm::isa<UnresolvedType>(operand.get().getType())) continue;
-      mlir::InFlightDiagnostic diagnostic =
-          op.emitOpError() << "operand #" << operand.getOperandNumber() << " is used before it is defined";
-      if (mlir::Operation *definition = operand.get().getDefiningOp())
+      mlir::InFlightDiagnostic diagnostic = op.emitOpError()
+                                            << "operand #" << operand.getOperandNumber()
+                                            << " is used before it is defined";
+      if (mlir::Operation* definition = operand.get().getDefiningOp())
         diagnostic.attachNote(definition->getLoc()) << "defined here";
       return diagnostic;
     }
@@ -226,17 +242,17 @@ static mlir::LogicalResult inferTypes(mlir::Block &block) {
     if (!inferable || !llvm::isa<TermOpInterface>(op)) continue;
     llvm::SmallVector<mlir::Type> types;
     if (failed(inferable.inferReturnTypes(op.getContext(), op.getLoc(), op.getOperands(),
-                                          op.getRawDictionaryAttrs(), op.getPropertiesStorage(), op.getRegions(),
-                                          types)))
+                                          op.getRawDictionaryAttrs(), op.getPropertiesStorage(),
+                                          op.getRegions(), types)))
       return failure();
     op.getResult(0).setType(types.front());
   }
   return success();
 }
 
-mlir::ParseResult ObjectiveOp::parse(mlir::OpAsmParser &parser, mlir::OperationState &state) {
+mlir::ParseResult ObjectiveOp::parse(mlir::OpAsmParser& parser, mlir::OperationState& state) {
   mlir::StringAttr name;
-  mlir::Region *body = state.addRegion();
+  mlir::Region* body = state.addRegion();
   if (parser.parseSymbolName(name, getSymNameAttrName(state.name), state.attributes) ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes))
     return failure();
@@ -247,7 +263,7 @@ mlir::ParseResult ObjectiveOp::parse(mlir::OpAsmParser &parser, mlir::OperationS
   return mlir::ParseResult(inferTypes(body->front()));
 }
 
-void ObjectiveOp::print(mlir::OpAsmPrinter &printer) {
+void ObjectiveOp::print(mlir::OpAsmPrinter& printer) {
   printer << " ";
   printer.printSymbolName(getSymName());
   printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {getSymNameAttrName().getValue()});

@@ -45,25 +45,27 @@ std::string didYouMean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> nam
   return nearest.empty() ? "" : ("; did you mean '" + nearest + "'?").str();
 }
 
-mlir::ParseResult parseResponseRole(mlir::AsmParser &parser, ResponseRole &response) {
-  return parseCase<ResponseRole>(parser, "a response", symbolizeResponseRole, {"chosen", "rejected", "response"},
-                                 response);
+mlir::ParseResult parseResponseRole(mlir::AsmParser& parser, ResponseRole& response) {
+  return parseCase<ResponseRole>(parser, "a response", symbolizeResponseRole,
+                                 {"chosen", "rejected", "response"}, response);
 }
 
-mlir::ParseResult parseAxis(mlir::AsmParser &parser, Axis &axis) {
+mlir::ParseResult parseAxis(mlir::AsmParser& parser, Axis& axis) {
   AxisKind kind;
-  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind)) return mlir::failure();
+  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind))
+    return mlir::failure();
   if (kind == AxisKind::Row) {
     axis = Axis::row();
     return mlir::success();
   }
   ResponseRole response;
-  if (parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen()) return mlir::failure();
+  if (parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen())
+    return mlir::failure();
   axis = Axis::token(response);
   return mlir::success();
 }
 
-mlir::ParseResult parseAxisList(mlir::AsmParser &parser, llvm::SmallVectorImpl<Axis> &axes,
+mlir::ParseResult parseAxisList(mlir::AsmParser& parser, llvm::SmallVectorImpl<Axis>& axes,
                                 mlir::AsmParser::Delimiter delimiter) {
   return parser.parseCommaSeparatedList(delimiter, [&] {
     Axis axis = Axis::row();
@@ -73,7 +75,7 @@ mlir::ParseResult parseAxisList(mlir::AsmParser &parser, llvm::SmallVectorImpl<A
   });
 }
 
-void printAxisList(mlir::AsmPrinter &printer, llvm::ArrayRef<Axis> axes) {
+void printAxisList(mlir::AsmPrinter& printer, llvm::ArrayRef<Axis> axes) {
   llvm::interleaveComma(axes, printer.getStream(), [&](Axis axis) { printer << toString(axis); });
 }
 

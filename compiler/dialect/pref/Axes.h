@@ -15,7 +15,8 @@
 
 namespace alidade::pref {
 
-// `row`: one point per example. `token(R)`: one point per scored token of response R of the example.
+// `row`: one point per example. `token(R)`: one point per scored token of response R of the
+// example.
 class Axis {
  public:
   static Axis row() { return Axis(AxisKind::Row, ResponseRole::Chosen); }
@@ -27,10 +28,13 @@ class Axis {
   // Of a token axis.
   ResponseRole getResponse() const { return response; }
 
-  bool operator==(const Axis &other) const { return kind == other.kind && response == other.response; }
-  bool operator!=(const Axis &other) const { return !(*this == other); }
-  friend llvm::hash_code hash_value(const Axis &axis) {
-    return llvm::hash_combine(static_cast<uint32_t>(axis.kind), static_cast<uint32_t>(axis.response));
+  bool operator==(const Axis& other) const {
+    return kind == other.kind && response == other.response;
+  }
+  bool operator!=(const Axis& other) const { return !(*this == other); }
+  friend llvm::hash_code hash_value(const Axis& axis) {
+    return llvm::hash_combine(static_cast<uint32_t>(axis.kind),
+                              static_cast<uint32_t>(axis.response));
   }
 
  private:
@@ -51,17 +55,18 @@ bool isPrefix(llvm::ArrayRef<Axis> prefix, llvm::ArrayRef<Axis> axes);
 // `[]`, `[row]` and `[row, token(R)]`: what a value may have.
 bool areValueAxes(llvm::ArrayRef<Axis> axes);
 
-mlir::ParseResult parseAxis(mlir::AsmParser &parser, Axis &axis);
+mlir::ParseResult parseAxis(mlir::AsmParser& parser, Axis& axis);
 // Comma-separated, up to (not including) the closing bracket; possibly none.
-mlir::ParseResult parseAxisList(mlir::AsmParser &parser, llvm::SmallVectorImpl<Axis> &axes,
+mlir::ParseResult parseAxisList(mlir::AsmParser& parser, llvm::SmallVectorImpl<Axis>& axes,
                                 mlir::AsmParser::Delimiter delimiter);
-void printAxisList(mlir::AsmPrinter &printer, llvm::ArrayRef<Axis> axes);
+void printAxisList(mlir::AsmPrinter& printer, llvm::ArrayRef<Axis> axes);
 
-// Reads a keyword that names a case of an enumeration; the error lists the names and the nearest one.
+// Reads a keyword that names a case of an enumeration; the error lists the names and the nearest
+// one.
 template <typename Enum>
-mlir::ParseResult parseCase(mlir::AsmParser &parser, llvm::StringRef what,
-                            std::optional<Enum> (*symbolize)(llvm::StringRef), llvm::ArrayRef<llvm::StringRef> names,
-                            Enum &value);
+mlir::ParseResult parseCase(mlir::AsmParser& parser, llvm::StringRef what,
+                            std::optional<Enum> (*symbolize)(llvm::StringRef),
+                            llvm::ArrayRef<llvm::StringRef> names, Enum& value);
 
 // The name nearest to `name` by edit distance; empty when none is near.
 llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> names);
@@ -70,23 +75,23 @@ llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef
 std::string didYouMean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> names);
 
 template <typename Enum>
-mlir::ParseResult parseCase(mlir::AsmParser &parser, llvm::StringRef what,
-                            std::optional<Enum> (*symbolize)(llvm::StringRef), llvm::ArrayRef<llvm::StringRef> names,
-                            Enum &value) {
+mlir::ParseResult parseCase(mlir::AsmParser& parser, llvm::StringRef what,
+                            std::optional<Enum> (*symbolize)(llvm::StringRef),
+                            llvm::ArrayRef<llvm::StringRef> names, Enum& value) {
   llvm::SMLoc loc = parser.getCurrentLocation();
   llvm::StringRef keyword;
   if (failed(parser.parseOptionalKeyword(&keyword)))
     return parser.emitError(loc) << "expected " << what << ", one of " << llvm::join(names, ", ");
   std::optional<Enum> found = symbolize(keyword);
   if (!found) {
-    return parser.emitError(loc) << "expected " << what << ", one of " << llvm::join(names, ", ") << "; got '"
-                                 << keyword << "'" << didYouMean(keyword, names);
+    return parser.emitError(loc) << "expected " << what << ", one of " << llvm::join(names, ", ")
+                                 << "; got '" << keyword << "'" << didYouMean(keyword, names);
   }
   value = *found;
   return mlir::success();
 }
 
-mlir::ParseResult parseResponseRole(mlir::AsmParser &parser, ResponseRole &response);
+mlir::ParseResult parseResponseRole(mlir::AsmParser& parser, ResponseRole& response);
 
 }  // namespace alidade::pref
 

@@ -1,4 +1,5 @@
-// Evaluation of operations in double precision: what the interpreter hands to TermOpInterface::evaluate.
+// Evaluation of operations in double precision: what the interpreter hands to
+// TermOpInterface::evaluate.
 
 #ifndef ALIDADE_COMPILER_DIALECT_PREF_EVALUATION_H_
 #define ALIDADE_COMPILER_DIALECT_PREF_EVALUATION_H_
@@ -18,7 +19,8 @@ struct RealTensor {
   std::vector<double> data;
 };
 
-// The batch and the scalars that an objective is evaluated on. Complete and consistent: whoever makes it has checked.
+// The batch and the scalars that an objective is evaluated on. Complete and consistent: whoever
+// makes it has checked.
 struct EvaluationContext {
   int64_t numRows = 0;
   // [numRows + 1]: tokens of row b of a response are offsets[b] .. offsets[b + 1].
@@ -30,11 +32,13 @@ struct EvaluationContext {
   // Number of points of a value with these axes.
   int64_t numPoints(llvm::ArrayRef<Axis> axes) const;
   // Calls fn(point, row) for every point in order; row is 0 for a single number.
-  void forEachPoint(llvm::ArrayRef<Axis> axes, llvm::function_ref<void(int64_t point, int64_t row)> fn) const;
+  void forEachPoint(llvm::ArrayRef<Axis> axes,
+                    llvm::function_ref<void(int64_t point, int64_t row)> fn) const;
 };
 
 // The point of an operand with `axes` that a result's (point, row) reads: prefix broadcasting.
-inline int64_t broadcastPoint(llvm::ArrayRef<Axis> axes, llvm::ArrayRef<Axis> resultAxes, int64_t point, int64_t row) {
+inline int64_t broadcastPoint(llvm::ArrayRef<Axis> axes, llvm::ArrayRef<Axis> resultAxes,
+                              int64_t point, int64_t row) {
   if (axes.size() == resultAxes.size()) return point;
   return axes.empty() ? 0 : row;
 }

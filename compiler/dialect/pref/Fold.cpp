@@ -1,5 +1,5 @@
-// Folding and canonicalisation: constants, identities, and broadcasts moved as late as possible, so that arithmetic
-// happens on the fewest axes.
+// Folding and canonicalisation: constants, identities, and broadcasts moved as late as possible, so
+// that arithmetic happens on the fewest axes.
 
 #include <cmath>
 
@@ -22,9 +22,11 @@ static std::optional<double> number(mlir::Attribute attribute) {
 }
 
 // x where `op` equals x for all x; its type must be the result's.
-static Value identity(mlir::Operation *op, llvm::ArrayRef<std::optional<double>> constants) {
-  auto isConstant = [&](unsigned i, double value) { return constants[i] && *constants[i] == value; };
-  return llvm::TypeSwitch<mlir::Operation *, Value>(op)
+static Value identity(mlir::Operation* op, llvm::ArrayRef<std::optional<double>> constants) {
+  auto isConstant = [&](unsigned i, double value) {
+    return constants[i] && *constants[i] == value;
+  };
+  return llvm::TypeSwitch<mlir::Operation*, Value>(op)
       .Case([&](AddOp add) -> Value {
         if (isConstant(1, 0)) return add.getLhs();
         return isConstant(0, 0) ? add.getRhs() : Value();
@@ -47,15 +49,17 @@ static Value identity(mlir::Operation *op, llvm::ArrayRef<std::optional<double>>
       .Default(Value());
 }
 
-OpFoldResult foldElementwise(mlir::Operation *op, llvm::ArrayRef<mlir::Attribute> attributes) {
+OpFoldResult foldElementwise(mlir::Operation* op, llvm::ArrayRef<mlir::Attribute> attributes) {
   llvm::SmallVector<std::optional<double>, 3> constants;
   for (mlir::Attribute attribute : attributes) constants.push_back(number(attribute));
-  if (llvm::all_of(constants, [](const auto &c) { return c.has_value(); }) && !llvm::isa<StopGradientOp>(op)) {
+  if (llvm::all_of(constants, [](const auto& c) { return c.has_value(); }) &&
+      !llvm::isa<StopGradientOp>(op)) {
     llvm::SmallVector<double, 3> args;
-    for (const auto &constant : constants) args.push_back(*constant);
+    for (const auto& constant : constants) args.push_back(*constant);
     double value = llvm::cast<ElementwiseOpInterface>(op).evaluatePoint(args);
     // A constant is finite; inf and nan stay what they are at run time.
-    if (std::isfinite(value)) return mlir::FloatAttr::get(mlir::Float64Type::get(op->getContext()), value);
+    if (std::isfinite(value))
+      return mlir::FloatAttr::get(mlir::Float64Type::get(op->getContext()), value);
     return {};
   }
   Value same = identity(op, constants);
@@ -75,11 +79,13 @@ OpFoldResult BroadcastOp::fold(FoldAdaptor) {
 
 namespace {
 
-// op(broadcast(x), y) reads x directly. Where that leaves fewer axes than the result has, the broadcast follows.
+// op(broadcast(x), y) reads x directly. Where that leaves fewer axes than the result has, the
+// broadcast follows.
 struct BroadcastLast : mlir::OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
-  mlir::LogicalResult matchAndRewrite(ElementwiseOpInterface op, mlir::PatternRewriter &rewriter) const override {
+  mlir::LogicalResult matchAndRewrite(ElementwiseOpInterface op,
+                                      mlir::PatternRewriter& rewriter) const override {
     llvm::SmallVector<Value> operands;
     bool changed = false;
     for (Value operand : op->getOperands()) {
@@ -92,22 +98,24 @@ struct BroadcastLast : mlir::OpInterfaceRewritePattern<ElementwiseOpInterface> {
     for (Value operand : operands)
       if (axesOf(operand).size() > axesOf(longest).size()) longest = operand;
     llvm::ArrayRef<Axis> axes = axesOf(op->getResult(0));
-    mlir::OperationState state(op->getLoc(), op->getName(), operands, {longest.getType()}, op->getAttrs());
+    mlir::OperationState state(op->getLoc(), op->getName(), operands, {longest.getType()},
+                               op->getAttrs());
     Value value = rewriter.create(state)->getResult(0);
     if (axesOf(value).size() < axes.size())
-      value = BroadcastOp::create(rewriter, op->getLoc(), value, AxesAttr::get(op->getContext(), axes));
+      value =
+          BroadcastOp::create(rewriter, op->getLoc(), value, AxesAttr::get(op->getContext(), axes));
     rewriter.replaceOp(op, value);
     return mlir::success();
   }
 };
 
-// Signs move outwards, where two of them meet and vanish: (-a) * b, a * (-b), (-a) / b, a / (-b) are -(a op b), and a
-// factor of -1 is a sign.
+// Signs move outwards, where two of them meet and vanish: (-a) * b, a * (-b), (-a) / b, a / (-b)
+// are -(a op b), and a factor of -1 is a sign.
 template <typename Op>
 struct SignOutwards : mlir::OpRewritePattern<Op> {
   using mlir::OpRewritePattern<Op>::OpRewritePattern;
 
-  mlir::LogicalResult matchAndRewrite(Op op, mlir::PatternRewriter &rewriter) const override {
+  mlir::LogicalResult matchAndRewrite(Op op, mlir::PatternRewriter& rewriter) const override {
     Value a = op.getLhs(), b = op.getRhs();
     auto isMinusOne = [](Value value) {
       auto constant = value.getDefiningOp<ConstantOp>();
@@ -120,7 +128,8 @@ struct SignOutwards : mlir::OpRewritePattern<Op> {
     auto negA = a.getDefiningOp<NegOp>();
     auto negB = b.getDefiningOp<NegOp>();
     if (!negA && !negB) return rewriter.notifyMatchFailure(op, "no operand is a negation");
-    Value product = Op::create(rewriter, op.getLoc(), negA ? negA.getX() : a, negB ? negB.getX() : b);
+    Value product =
+        Op::create(rewriter, op.getLoc(), negA ? negA.getX() : a, negB ? negB.getX() : b);
     if (negA && negB)
       rewriter.replaceOp(op, product);
     else
@@ -134,7 +143,7 @@ template <typename Op, typename Opposite>
 struct NegatedSecond : mlir::OpRewritePattern<Op> {
   using mlir::OpRewritePattern<Op>::OpRewritePattern;
 
-  mlir::LogicalResult matchAndRewrite(Op op, mlir::PatternRewriter &rewriter) const override {
+  mlir::LogicalResult matchAndRewrite(Op op, mlir::PatternRewriter& rewriter) const override {
     auto neg = op.getRhs().template getDefiningOp<NegOp>();
     if (!neg) return rewriter.notifyMatchFailure(op, "the second operand is not a negation");
     rewriter.replaceOpWithNewOp<Opposite>(op, op.getLhs(), neg.getX());
@@ -144,20 +153,22 @@ struct NegatedSecond : mlir::OpRewritePattern<Op> {
 
 }  // namespace
 
-void PrefDialect::getCanonicalizationPatterns(mlir::RewritePatternSet &patterns) const {
+void PrefDialect::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns) const {
   patterns.add<BroadcastLast>(patterns.getContext());
   patterns.add<SignOutwards<MulOp>, SignOutwards<DivOp>>(patterns.getContext());
   patterns.add<NegatedSecond<AddOp, SubOp>, NegatedSecond<SubOp, AddOp>>(patterns.getContext());
 }
 
 // sum over token of a broadcast is a product with the count.
-void SumOp::getCanonicalizationPatterns(mlir::RewritePatternSet &patterns, mlir::MLIRContext *) {
-  patterns.add(+[](SumOp op, mlir::PatternRewriter &rewriter) -> mlir::LogicalResult {
+void SumOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns, mlir::MLIRContext*) {
+  patterns.add(+[](SumOp op, mlir::PatternRewriter& rewriter) -> mlir::LogicalResult {
     auto broadcast = op.getX().getDefiningOp<BroadcastOp>();
     llvm::ArrayRef<Axis> axes = axesOf(op.getX());
     if (!broadcast || axesOf(broadcast.getX()).size() + 1 != axes.size())
-      return rewriter.notifyMatchFailure(op, "the operand is not a broadcast over the reduced axis alone");
-    Value count = CountOp::create(rewriter, op.getLoc(), AxisAttr::get(op.getContext(), axes.back()));
+      return rewriter.notifyMatchFailure(
+          op, "the operand is not a broadcast over the reduced axis alone");
+    Value count =
+        CountOp::create(rewriter, op.getLoc(), AxisAttr::get(op.getContext(), axes.back()));
     rewriter.replaceOpWithNewOp<MulOp>(op, broadcast.getX(), count);
     return mlir::success();
   });

@@ -2,14 +2,19 @@
 
 namespace alidade::pref {
 
-llvm::ArrayRef<Axis> axesOf(mlir::Value value) { return llvm::cast<ValueType>(value.getType()).getAxes(); }
+llvm::ArrayRef<Axis> axesOf(mlir::Value value) {
+  return llvm::cast<ValueType>(value.getType()).getAxes();
+}
 
-static YieldOp yieldOf(ObjectiveOp objective) { return llvm::cast<YieldOp>(objective.getBody().front().back()); }
+static YieldOp yieldOf(ObjectiveOp objective) {
+  return llvm::cast<YieldOp>(objective.getBody().front().back());
+}
 
 llvm::SmallVector<Read> readsOf(ObjectiveOp objective) {
   llvm::SmallVector<Read> reads;
   for (LogProbOp op : objective.getBody().front().getOps<LogProbOp>()) {
-    auto *read = llvm::find_if(reads, [&](const Read &r) { return r.distribution == op.getDistribution(); });
+    auto* read =
+        llvm::find_if(reads, [&](const Read& r) { return r.distribution == op.getDistribution(); });
     if (read == reads.end()) {
       reads.push_back(Read{op.getDistribution(), {}, false});
       read = &reads.back();
@@ -22,7 +27,7 @@ llvm::SmallVector<Read> readsOf(ObjectiveOp objective) {
 
 unsigned readIndexOf(LogProbOp op) {
   unsigned index = 0;
-  for (const Read &read : readsOf(op->getParentOfType<ObjectiveOp>())) {
+  for (const Read& read : readsOf(op->getParentOfType<ObjectiveOp>())) {
     if (read.distribution == op.getDistribution()) break;
     ++index;
   }
@@ -31,7 +36,7 @@ unsigned readIndexOf(LogProbOp op) {
 
 llvm::SmallVector<ResponseRole> responsesOf(ObjectiveOp objective) {
   llvm::SmallVector<ResponseRole> responses;
-  for (const Read &read : readsOf(objective))
+  for (const Read& read : readsOf(objective))
     if (!llvm::is_contained(responses, read.distribution.getResponse()))
       responses.push_back(read.distribution.getResponse());
   return responses;

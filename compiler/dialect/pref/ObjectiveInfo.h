@@ -1,9 +1,10 @@
-// What passes and back ends ask about a pref.objective: the reads, hyperparameters, metrics and cotangents, in the
-// order in which the signature, the generated code and the run-time library number them. Nothing here is cached: every
-// call walks the region.
+// What passes and back ends ask about a pref.objective: the reads, hyperparameters, metrics and
+// cotangents, in the order in which the signature, the generated code and the run-time library
+// number them. Nothing here is cached: every call walks the region.
 //
 //   for (const Read &read : readsOf(objective))
-//     llvm::outs() << read.distribution.getName() << (read.hasGradient ? " with gradient\n" : "\n");
+//     llvm::outs() << read.distribution.getName() << (read.hasGradient ? " with gradient\n" :
+//     "\n");
 
 #ifndef ALIDADE_COMPILER_DIALECT_PREF_OBJECTIVEINFO_H_
 #define ALIDADE_COMPILER_DIALECT_PREF_OBJECTIVEINFO_H_
@@ -14,7 +15,8 @@
 
 namespace alidade::pref {
 
-// One scored distribution that the objective reads. Equal distributions are one read, however many ops read them.
+// One scored distribution that the objective reads. Equal distributions are one read, however many
+// ops read them.
 struct Read {
   DistributionAttr distribution;
   llvm::SmallVector<LogProbOp> ops;  // in program order; at least one
@@ -47,8 +49,8 @@ mlir::Value lossOf(ObjectiveOp objective);
 // In order of the yield. This order is AlidadeScalarArgs::results, after the loss.
 llvm::SmallVector<NamedValue> metricsOf(ObjectiveOp objective);
 
-// Named by distribution, in the order of the reads with gradient. Empty before pref-differentiate. This order is
-// AlidadeScalarArgs::cotangents.
+// Named by distribution, in the order of the reads with gradient. Empty before pref-differentiate.
+// This order is AlidadeScalarArgs::cotangents.
 llvm::SmallVector<NamedValue> cotangentsOf(ObjectiveOp objective);
 
 // True when pref-differentiate has been run: the yield has one cotangent per read with gradient.

@@ -13,14 +13,17 @@ namespace alidade::pref {
 
 //===--- types ---===//
 
-// Longest axes of the operands, if they agree by prefix; else an error with a note at both operands.
-mlir::LogicalResult inferElementwiseType(mlir::MLIRContext *context, std::optional<mlir::Location> location,
-                                         llvm::StringRef op, mlir::ValueRange operands,
-                                         llvm::SmallVectorImpl<mlir::Type> &inferred);
+// Longest axes of the operands, if they agree by prefix; else an error with a note at both
+// operands.
+mlir::LogicalResult inferElementwiseType(mlir::MLIRContext* context,
+                                         std::optional<mlir::Location> location, llvm::StringRef op,
+                                         mlir::ValueRange operands,
+                                         llvm::SmallVectorImpl<mlir::Type>& inferred);
 // The operand's axes without the last one, which must be of the kind.
-mlir::LogicalResult inferReductionType(mlir::MLIRContext *context, std::optional<mlir::Location> location,
-                                       llvm::StringRef op, mlir::Value operand, AxisKind axis,
-                                       llvm::SmallVectorImpl<mlir::Type> &inferred);
+mlir::LogicalResult inferReductionType(mlir::MLIRContext* context,
+                                       std::optional<mlir::Location> location, llvm::StringRef op,
+                                       mlir::Value operand, AxisKind axis,
+                                       llvm::SmallVectorImpl<mlir::Type>& inferred);
 
 //===--- evaluation and folding ---===//
 
@@ -28,45 +31,47 @@ mlir::LogicalResult inferReductionType(mlir::MLIRContext *context, std::optional
 double stableSigmoid(double x);
 
 // Applies op.evaluatePoint to every point, operands broadcast.
-RealTensor evaluateElementwise(ElementwiseOpInterface op, llvm::ArrayRef<const RealTensor *> operands,
-                               const EvaluationContext &context);
+RealTensor evaluateElementwise(ElementwiseOpInterface op,
+                               llvm::ArrayRef<const RealTensor*> operands,
+                               const EvaluationContext& context);
 
 // Constants, and identities that hold for every finite operand.
-mlir::OpFoldResult foldElementwise(mlir::Operation *op, llvm::ArrayRef<mlir::Attribute> constants);
+mlir::OpFoldResult foldElementwise(mlir::Operation* op, llvm::ArrayRef<mlir::Attribute> constants);
 
 //===--- assembly ---===//
 
 // Reads nothing: the enclosing pref.objective infers the types.
 template <typename... Types>
-mlir::ParseResult parseInferred(mlir::OpAsmParser &parser, Types &...types) {
+mlir::ParseResult parseInferred(mlir::OpAsmParser& parser, Types&... types) {
   ((types = UnresolvedType::get(parser.getContext())), ...);
   return mlir::success();
 }
 template <typename... Types>
-void printInferred(mlir::OpAsmPrinter &, mlir::Operation *, Types...) {}
+void printInferred(mlir::OpAsmPrinter&, mlir::Operation*, Types...) {}
 
-mlir::ParseResult parseNumber(mlir::OpAsmParser &parser, mlir::FloatAttr &value);
-void printNumber(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::FloatAttr value);
+mlir::ParseResult parseNumber(mlir::OpAsmParser& parser, mlir::FloatAttr& value);
+void printNumber(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr value);
 
-mlir::ParseResult parseRange(mlir::OpAsmParser &parser, mlir::FloatAttr &low, mlir::FloatAttr &high,
-                             mlir::UnitAttr &lowClosed, mlir::UnitAttr &highClosed);
-void printRange(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::FloatAttr low, mlir::FloatAttr high,
-                mlir::UnitAttr lowClosed, mlir::UnitAttr highClosed);
+mlir::ParseResult parseRange(mlir::OpAsmParser& parser, mlir::FloatAttr& low, mlir::FloatAttr& high,
+                             mlir::UnitAttr& lowClosed, mlir::UnitAttr& highClosed);
+void printRange(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::FloatAttr low,
+                mlir::FloatAttr high, mlir::UnitAttr lowClosed, mlir::UnitAttr highClosed);
 
-mlir::ParseResult parseDistribution(mlir::AsmParser &parser, DistributionAttr &distribution);
-void printDistribution(mlir::AsmPrinter &printer, DistributionAttr distribution);
-inline void printDistribution(mlir::OpAsmPrinter &printer, mlir::Operation *, DistributionAttr distribution) {
+mlir::ParseResult parseDistribution(mlir::AsmParser& parser, DistributionAttr& distribution);
+void printDistribution(mlir::AsmPrinter& printer, DistributionAttr distribution);
+inline void printDistribution(mlir::OpAsmPrinter& printer, mlir::Operation*,
+                              DistributionAttr distribution) {
   printDistribution(printer, distribution);
 }
 
-mlir::ParseResult parseAxisKind(mlir::OpAsmParser &parser, AxisKindAttr &axis);
-void printAxisKind(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisKindAttr axis);
-mlir::ParseResult parsePredicate(mlir::OpAsmParser &parser, PredicateAttr &predicate);
-void printPredicate(mlir::OpAsmPrinter &printer, mlir::Operation *, PredicateAttr predicate);
-mlir::ParseResult parseAxis(mlir::OpAsmParser &parser, AxisAttr &axis);
-void printAxis(mlir::OpAsmPrinter &printer, mlir::Operation *, AxisAttr axis);
-mlir::ParseResult parseAxes(mlir::OpAsmParser &parser, AxesAttr &axes);
-void printAxes(mlir::OpAsmPrinter &printer, mlir::Operation *, AxesAttr axes);
+mlir::ParseResult parseAxisKind(mlir::OpAsmParser& parser, AxisKindAttr& axis);
+void printAxisKind(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisKindAttr axis);
+mlir::ParseResult parsePredicate(mlir::OpAsmParser& parser, PredicateAttr& predicate);
+void printPredicate(mlir::OpAsmPrinter& printer, mlir::Operation*, PredicateAttr predicate);
+mlir::ParseResult parseAxis(mlir::OpAsmParser& parser, AxisAttr& axis);
+void printAxis(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisAttr axis);
+mlir::ParseResult parseAxes(mlir::OpAsmParser& parser, AxesAttr& axes);
+void printAxes(mlir::OpAsmPrinter& printer, mlir::Operation*, AxesAttr axes);
 
 // [a-z_][a-z0-9_]*
 bool isIdentifier(llvm::StringRef text);

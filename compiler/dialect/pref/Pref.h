@@ -1,4 +1,5 @@
-// The `pref` dialect: types, attributes, interfaces and operations. README.md in the folder above shows the language.
+// The `pref` dialect: types, attributes, interfaces and operations. README.md in the folder above
+// shows the language.
 
 #ifndef ALIDADE_COMPILER_DIALECT_PREF_PREF_H_
 #define ALIDADE_COMPILER_DIALECT_PREF_PREF_H_
@@ -30,7 +31,8 @@
 
 namespace alidade::pref {
 
-// Shortest decimal text that reads back as the same number and that MLIR's lexer accepts: "0.1", "2", "1.0e-05", "inf".
+// Shortest decimal text that reads back as the same number and that MLIR's lexer accepts: "0.1",
+// "2", "1.0e-05", "inf".
 std::string formatNumber(double value);
 
 }  // namespace alidade::pref

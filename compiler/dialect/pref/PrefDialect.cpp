@@ -38,8 +38,8 @@ void PrefDialect::initialize() {
       >();
 }
 
-mlir::Operation *PrefDialect::materializeConstant(mlir::OpBuilder &builder, mlir::Attribute value, mlir::Type type,
-                                                  mlir::Location loc) {
+mlir::Operation* PrefDialect::materializeConstant(mlir::OpBuilder& builder, mlir::Attribute value,
+                                                  mlir::Type type, mlir::Location loc) {
   auto number = llvm::dyn_cast<mlir::FloatAttr>(value);
   auto valueType = llvm::dyn_cast<ValueType>(type);
   if (!number || !valueType || !valueType.getAxes().empty()) return nullptr;
@@ -51,17 +51,18 @@ mlir::Operation *PrefDialect::materializeConstant(mlir::OpBuilder &builder, mlir
 mlir::LogicalResult ValueType::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                                       llvm::ArrayRef<Axis> axes) {
   if (areValueAxes(axes)) return success();
-  return emitError() << "(C1) axes of a value: expected [], [row] or [row, token(R)], got " << toString(axes);
+  return emitError() << "(C1) axes of a value: expected [], [row] or [row, token(R)], got "
+                     << toString(axes);
 }
 
-mlir::Type ValueType::parse(mlir::AsmParser &parser) {
+mlir::Type ValueType::parse(mlir::AsmParser& parser) {
   llvm::SmallVector<Axis> axes;
   llvm::SMLoc loc = parser.getCurrentLocation();
   if (parseAxisList(parser, axes, mlir::AsmParser::Delimiter::LessGreater)) return {};
   return parser.getChecked<ValueType>(loc, parser.getContext(), axes);
 }
 
-void ValueType::print(mlir::AsmPrinter &printer) const {
+void ValueType::print(mlir::AsmPrinter& printer) const {
   printer << "<";
   printAxisList(printer, getAxes());
   printer << ">";
@@ -70,58 +71,69 @@ void ValueType::print(mlir::AsmPrinter &printer) const {
 //===--- #pref.distribution ---===//
 
 std::string DistributionAttr::getName() const {
-  std::string name = (stringifyModelRole(getModel()) + "." + stringifyResponseRole(getResponse())).str();
+  std::string name =
+      (stringifyModelRole(getModel()) + "." + stringifyResponseRole(getResponse())).str();
   if (getView() != View::Clean) ((name += "@") += stringifyView(getView()));
   if (!getViewArgument().empty()) (((name += "(") += getViewArgument()) += ")");
   return name;
 }
 
-mlir::LogicalResult DistributionAttr::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError, ModelRole,
-                                             ResponseRole, View view, llvm::StringRef argument) {
+mlir::LogicalResult DistributionAttr::verify(
+    llvm::function_ref<mlir::InFlightDiagnostic()> emitError, ModelRole, ResponseRole, View view,
+    llvm::StringRef argument) {
   if (view == View::Corrupted && argument.empty())
-    return emitError() << "(C1) view corrupted: expected the name of the corruption, as in corrupted(\"crop\"), got "
+    return emitError() << "(C1) view corrupted: expected the name of the corruption, as in "
+                          "corrupted(\"crop\"), got "
                           "none";
   if (view != View::Corrupted && !argument.empty())
-    return emitError() << "(C1) view " << stringifyView(view) << ": expected no argument, got \"" << argument << "\"";
+    return emitError() << "(C1) view " << stringifyView(view) << ": expected no argument, got \""
+                       << argument << "\"";
   if (!argument.empty() && !isIdentifier(argument))
-    return emitError() << "(C2) view argument: expected an identifier of [a-z0-9_], got \"" << argument << "\"";
+    return emitError() << "(C2) view argument: expected an identifier of [a-z0-9_], got \""
+                       << argument << "\"";
   return success();
 }
 
-mlir::ParseResult parseDistribution(mlir::AsmParser &parser, DistributionAttr &distribution) {
+mlir::ParseResult parseDistribution(mlir::AsmParser& parser, DistributionAttr& distribution) {
   llvm::SMLoc loc = parser.getCurrentLocation();
   ModelRole model;
   ResponseRole response;
   View view = View::Clean;
   std::string argument;
-  if (parseCase<ModelRole>(parser, "a model", symbolizeModelRole, {"policy", "reference", "old_policy"}, model) ||
+  if (parseCase<ModelRole>(parser, "a model", symbolizeModelRole,
+                           {"policy", "reference", "old_policy"}, model) ||
       parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen())
     return failure();
   if (succeeded(parser.parseOptionalKeyword("on"))) {
-    if (parseCase<View>(parser, "a view", symbolizeView, {"clean", "corrupted", "retrieved", "blank"}, view))
+    if (parseCase<View>(parser, "a view", symbolizeView,
+                        {"clean", "corrupted", "retrieved", "blank"}, view))
       return failure();
-    if (succeeded(parser.parseOptionalLParen()) && (parser.parseString(&argument) || parser.parseRParen()))
+    if (succeeded(parser.parseOptionalLParen()) &&
+        (parser.parseString(&argument) || parser.parseRParen()))
       return failure();
   }
-  distribution = parser.getChecked<DistributionAttr>(loc, parser.getContext(), model, response, view, argument);
+  distribution = parser.getChecked<DistributionAttr>(loc, parser.getContext(), model, response,
+                                                     view, argument);
   return mlir::ParseResult(mlir::success(static_cast<bool>(distribution)));
 }
 
-void printDistribution(mlir::AsmPrinter &printer, DistributionAttr distribution) {
-  printer << stringifyModelRole(distribution.getModel()) << "(" << stringifyResponseRole(distribution.getResponse())
-          << ")";
+void printDistribution(mlir::AsmPrinter& printer, DistributionAttr distribution) {
+  printer << stringifyModelRole(distribution.getModel()) << "("
+          << stringifyResponseRole(distribution.getResponse()) << ")";
   if (distribution.getView() == View::Clean) return;
   printer << " on " << stringifyView(distribution.getView());
-  if (!distribution.getViewArgument().empty()) printer << "(\"" << distribution.getViewArgument() << "\")";
+  if (!distribution.getViewArgument().empty())
+    printer << "(\"" << distribution.getViewArgument() << "\")";
 }
 
-mlir::Attribute DistributionAttr::parse(mlir::AsmParser &parser, mlir::Type) {
+mlir::Attribute DistributionAttr::parse(mlir::AsmParser& parser, mlir::Type) {
   DistributionAttr distribution;
-  if (parser.parseLess() || parseDistribution(parser, distribution) || parser.parseGreater()) return {};
+  if (parser.parseLess() || parseDistribution(parser, distribution) || parser.parseGreater())
+    return {};
   return distribution;
 }
 
-void DistributionAttr::print(mlir::AsmPrinter &printer) const {
+void DistributionAttr::print(mlir::AsmPrinter& printer) const {
   printer << "<";
   printDistribution(printer, *this);
   printer << ">";
@@ -129,21 +141,23 @@ void DistributionAttr::print(mlir::AsmPrinter &printer) const {
 
 //===--- #pref.axis, #pref.axes ---===//
 
-mlir::Attribute AxisAttr::parse(mlir::AsmParser &parser, mlir::Type) {
+mlir::Attribute AxisAttr::parse(mlir::AsmParser& parser, mlir::Type) {
   Axis axis = Axis::row();
   if (parser.parseLess() || parseAxis(parser, axis) || parser.parseGreater()) return {};
   return get(parser.getContext(), axis);
 }
 
-void AxisAttr::print(mlir::AsmPrinter &printer) const { printer << "<" << toString(getValue()) << ">"; }
+void AxisAttr::print(mlir::AsmPrinter& printer) const {
+  printer << "<" << toString(getValue()) << ">";
+}
 
-mlir::Attribute AxesAttr::parse(mlir::AsmParser &parser, mlir::Type) {
+mlir::Attribute AxesAttr::parse(mlir::AsmParser& parser, mlir::Type) {
   llvm::SmallVector<Axis> axes;
   if (parseAxisList(parser, axes, mlir::AsmParser::Delimiter::LessGreater)) return {};
   return get(parser.getContext(), axes);
 }
 
-void AxesAttr::print(mlir::AsmPrinter &printer) const {
+void AxesAttr::print(mlir::AsmPrinter& printer) const {
   printer << "<";
   printAxisList(printer, getValue());
   printer << ">";

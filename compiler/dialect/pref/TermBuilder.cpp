@@ -6,7 +6,9 @@ namespace alidade::pref {
 
 using mlir::Value;
 
-Value TermBuilder::constant(double value) { return ConstantOp::create(builder, loc, builder.getF64FloatAttr(value)); }
+Value TermBuilder::constant(double value) {
+  return ConstantOp::create(builder, loc, builder.getF64FloatAttr(value));
+}
 Value TermBuilder::neg(Value x) { return NegOp::create(builder, loc, x); }
 Value TermBuilder::sign(Value x) { return SignOp::create(builder, loc, x); }
 Value TermBuilder::exp(Value x) { return ExpOp::create(builder, loc, x); }
@@ -22,7 +24,9 @@ Value TermBuilder::pow(Value a, Value b) { return PowOp::create(builder, loc, a,
 Value TermBuilder::compare(Predicate predicate, Value a, Value b) {
   return CompareOp::create(builder, loc, predicate, a, b);
 }
-Value TermBuilder::where(Value condition, Value a, Value b) { return WhereOp::create(builder, loc, condition, a, b); }
+Value TermBuilder::where(Value condition, Value a, Value b) {
+  return WhereOp::create(builder, loc, condition, a, b);
+}
 Value TermBuilder::sum(Value x, AxisKind axis) { return SumOp::create(builder, loc, x, axis); }
 Value TermBuilder::count(Axis axis) {
   return CountOp::create(builder, loc, AxisAttr::get(builder.getContext(), axis));

@@ -16,7 +16,7 @@ class TermBuilder {
  public:
   using Value = mlir::Value;
 
-  TermBuilder(mlir::OpBuilder &builder, mlir::Location loc) : builder(builder), loc(loc) {}
+  TermBuilder(mlir::OpBuilder& builder, mlir::Location loc) : builder(builder), loc(loc) {}
 
   Value constant(double value);
   Value neg(Value x);
@@ -41,7 +41,7 @@ class TermBuilder {
   Value reduceTo(Value x, llvm::ArrayRef<Axis> axes);
 
  private:
-  mlir::OpBuilder &builder;
+  mlir::OpBuilder& builder;
   mlir::Location loc;
 };
 

@@ -22,8 +22,10 @@ absl::StatusOr<std::string> Cache::Get(absl::string_view key) const {
   if (!PathExists(path)) return absl::NotFoundError(absl::StrCat(path, ": no such cache entry"));
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path), "while reading a cache entry");
   absl::string_view rest = text;
-  if (!absl::ConsumePrefix(&rest, kMagic) || rest.size() <= kDigestDigits || rest[kDigestDigits] != '\n') {
-    return absl::DataLossError(absl::StrCat(path, ": damaged cache entry: no header in its ", text.size(), " bytes"));
+  if (!absl::ConsumePrefix(&rest, kMagic) || rest.size() <= kDigestDigits ||
+      rest[kDigestDigits] != '\n') {
+    return absl::DataLossError(
+        absl::StrCat(path, ": damaged cache entry: no header in its ", text.size(), " bytes"));
   }
   const absl::string_view expected = rest.substr(0, kDigestDigits);
   rest.remove_prefix(kDigestDigits + 1);

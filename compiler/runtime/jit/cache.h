@@ -1,8 +1,8 @@
 #ifndef ALIDADE_COMPILER_RUNTIME_JIT_CACHE_H_
 #define ALIDADE_COMPILER_RUNTIME_JIT_CACHE_H_
 
-// Checked files of a folder, by key. An entry is published whole or not at all, and carries the digest of its bytes, so
-// that a truncated or altered one is recognised.
+// Checked files of a folder, by key. An entry is published whole or not at all, and carries the
+// digest of its bytes, so that a truncated or altered one is recognised.
 
 #include <string>
 
@@ -17,7 +17,8 @@ class Cache {
   explicit Cache(std::string folder) : folder_(std::move(folder)) {}
 
   std::string PathOf(absl::string_view key) const;
-  // NotFound when there is no such entry, DataLoss (naming the file, expected and got) when it is damaged.
+  // NotFound when there is no such entry, DataLoss (naming the file, expected and got) when it is
+  // damaged.
   absl::StatusOr<std::string> Get(absl::string_view key) const;
   // Replaces the entry.
   absl::Status Put(absl::string_view key, absl::string_view bytes) const;

@@ -25,17 +25,20 @@ absl::StatusOr<std::string> CacheFolder(const JitOptions& options) {
   if (!options.cache_folder.empty()) return options.cache_folder;
   if (const char* cache = std::getenv("ALIDADE_CACHE")) return JoinPath(cache, "jit");
   if (const char* home = std::getenv("HOME")) return JoinPath(home, ".cache/alidade/jit");
-  return absl::FailedPreconditionError("no cache folder for compiled objectives: set ALIDADE_CACHE or HOME");
+  return absl::FailedPreconditionError(
+      "no cache folder for compiled objectives: set ALIDADE_CACHE or HOME");
 }
 
-// What generated code depends on beside the objective. The compiler is part of this program, so the program's size and
-// time of change stand for the compiler's version.
+// What generated code depends on beside the objective. The compiler is part of this program, so the
+// program's size and time of change stand for the compiler's version.
 std::string ToolchainKey(absl::string_view cpu) {
   struct stat program = {};
   const bool known = stat("/proc/self/exe", &program) == 0;
-  return absl::StrCat(cpu, "\n", pref::toolchainVersion(), "\nabi ", ALIDADE_ABI_VERSION, "\nprogram ",
-                      known ? absl::StrCat(program.st_size, " ", program.st_mtim.tv_sec, ".", program.st_mtim.tv_nsec)
-                            : "unknown");
+  return absl::StrCat(
+      cpu, "\n", pref::toolchainVersion(), "\nabi ", ALIDADE_ABI_VERSION, "\nprogram ",
+      known
+          ? absl::StrCat(program.st_size, " ", program.st_mtim.tv_sec, ".", program.st_mtim.tv_nsec)
+          : "unknown");
 }
 
 std::string Key(absl::string_view kind, absl::string_view toolchain, absl::string_view text) {
@@ -54,7 +57,8 @@ class Compilation {
 
   absl::StatusOr<const Objective*> Run() {
     ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path_), "while reading an objective");
-    const std::string name(path_.substr(path_.find_last_of('/') + 1));  // the objective must bear it
+    const std::string name(
+        path_.substr(path_.find_last_of('/') + 1));  // the objective must bear it
     const std::string file_key = Key("file", toolchain_, absl::StrCat(name, "\n", text));
     if (const absl::StatusOr<std::string> object_key = Lookup(file_key); object_key.ok()) {
       absl::StatusOr<const Objective*> objective = Load(*object_key);
@@ -64,12 +68,15 @@ class Compilation {
       }
     }
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-    ALIDADE_ASSIGN_OR_RETURN(pref::DerivedObjective derived, pref::deriveObjectiveText(text, path_, context));
-    const std::string object_key = Key("object", toolchain_, pref::printModule(*derived.differentiated));
+    ALIDADE_ASSIGN_OR_RETURN(pref::DerivedObjective derived,
+                             pref::deriveObjectiveText(text, path_, context));
+    const std::string object_key =
+        Key("object", toolchain_, pref::printModule(*derived.differentiated));
     absl::StatusOr<const Objective*> objective = Load(object_key);
     report_.origin = JitOrigin::kCachedCode;
     if (!objective.ok()) {
-      ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, context), "while compiling ", path_);
+      ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, context),
+                               "while compiling ", path_);
       report_.origin = JitOrigin::kCompiled;
       report_.object_path = cache_.PathOf(object_key);
       Publish(object_key, object);
@@ -100,7 +107,8 @@ class Compilation {
     return objective.release();  // lives as long as its code: until the process ends
   }
 
-  absl::StatusOr<std::string> Generate(pref::DerivedObjective& derived, mlir::MLIRContext& context) {
+  absl::StatusOr<std::string> Generate(pref::DerivedObjective& derived,
+                                       mlir::MLIRContext& context) {
     std::string diagnostics;
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic& diagnostic) {
       absl::StrAppend(&diagnostics, diagnostics.empty() ? "" : "\n", diagnostic.str());
@@ -108,8 +116,8 @@ class Compilation {
     pref::CompileOptions options;
     options.cpus = {cpu_};
     options.gpu = false;
-    mlir::FailureOr<pref::CompiledObjective> code =
-        pref::compileObjective(*derived.differentiated, schedule::SignatureToJson(derived.signature), options);
+    mlir::FailureOr<pref::CompiledObjective> code = pref::compileObjective(
+        *derived.differentiated, schedule::SignatureToJson(derived.signature), options);
     if (failed(code)) return absl::InternalError(diagnostics);
     return code->object;
   }
@@ -126,12 +134,14 @@ class Compilation {
 
 }  // namespace
 
-absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path, const JitOptions& options,
+absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
+                                                      const JitOptions& options,
                                                       JitReport* report) {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<std::string> levels = HostCpuLevels();
   if (levels.empty())
-    return absl::FailedPreconditionError("this CPU lacks AVX2 and FMA (x86-64-v3), which compiled objectives need");
+    return absl::FailedPreconditionError(
+        "this CPU lacks AVX2 and FMA (x86-64-v3), which compiled objectives need");
   ALIDADE_ASSIGN_OR_RETURN(std::string folder, CacheFolder(options));
   JitReport own_report;
   JitReport& written = report != nullptr ? *report : own_report;
@@ -139,7 +149,8 @@ absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path, c
   absl::StatusOr<const Objective*> objective =
       Compilation(path, levels.back(), Cache(std::move(folder)), written).Run();
   written.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (const std::string& warning : own_report.warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : own_report.warnings)
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return objective;
 }
 

@@ -1,15 +1,16 @@
 #ifndef ALIDADE_COMPILER_RUNTIME_JIT_JIT_H_
 #define ALIDADE_COMPILER_RUNTIME_JIT_JIT_H_
 
-// Compiles an objective file in this process, for the CPU it runs on. Links MLIR, which trainers that use objectives
-// compiled ahead of time do not need.
+// Compiles an objective file in this process, for the CPU it runs on. Links MLIR, which trainers
+// that use objectives compiled ahead of time do not need.
 //
 //   ALIDADE_ASSIGN_OR_RETURN(const Objective* objective, CompileObjectiveFile("my_loss.mlir"));
 //   ALIDADE_ASSIGN_OR_RETURN(ObjectiveOutputs outputs, Apply(*objective, inputs));
 //
-// Code is cached on disk under two keys. The digest of the file leads to the digest of its canonical, differentiated IR,
-// which leads to the object; both digests also cover the CPU level, the LLVM version and the program that generated the
-// code. So an unchanged file costs no MLIR at all, and a changed comment costs no code generation.
+// Code is cached on disk under two keys. The digest of the file leads to the digest of its
+// canonical, differentiated IR, which leads to the object; both digests also cover the CPU level,
+// the LLVM version and the program that generated the code. So an unchanged file costs no MLIR at
+// all, and a changed comment costs no code generation.
 
 #include <string>
 #include <vector>
@@ -25,9 +26,9 @@ struct JitOptions {
 };
 
 enum class JitOrigin {
-  kCompiled,     // nothing usable in the cache
-  kCachedCode,   // the IR was derived, its object was cached
-  kCachedFile,   // the file was known: no MLIR ran
+  kCompiled,    // nothing usable in the cache
+  kCachedCode,  // the IR was derived, its object was cached
+  kCachedFile,  // the file was known: no MLIR ran
 };
 
 struct JitReport {
@@ -38,10 +39,12 @@ struct JitReport {
   std::vector<std::string> warnings;
 };
 
-// The objective in the file, which must bear the file's name. Every call loads its own copy, which lives as long as the
-// process: call once per file and keep the pointer. Thread safe; processes may share a cache. Without a report, warnings
-// go to standard error. Errors: those of the objective, located as file:line:column; a CPU without AVX2.
-absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path, const JitOptions& options = {},
+// The objective in the file, which must bear the file's name. Every call loads its own copy, which
+// lives as long as the process: call once per file and keep the pointer. Thread safe; processes may
+// share a cache. Without a report, warnings go to standard error. Errors: those of the objective,
+// located as file:line:column; a CPU without AVX2.
+absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
+                                                      const JitOptions& options = {},
                                                       JitReport* report = nullptr);
 
 }  // namespace alidade::runtime

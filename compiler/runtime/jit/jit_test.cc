@@ -58,8 +58,10 @@ class JitTest : public testing::Test {
     const float scale = 0.5f;
     std::vector<float> out(5);  // loss, margin, two cotangents, one cotangent
     float* cotangents[] = {out.data() + 2, out.data() + 4};
-    std::vector<float> scratch(objective.table().scratch_floats_per_row + 2 * objective.table().scratch_floats_per_token);
-    const AlidadeScalarArgs args = {reads, offsets, &scale, cotangents, out.data(), 0, 1, 1, scratch.data()};
+    std::vector<float> scratch(objective.table().scratch_floats_per_row +
+                               2 * objective.table().scratch_floats_per_token);
+    const AlidadeScalarArgs args = {reads, offsets, &scale, cotangents,    out.data(),
+                                    0,     1,       1,      scratch.data()};
     objective.variant().scalars(&args);
     return out;
   }
@@ -77,8 +79,9 @@ TEST_F(JitTest, CompilesThenFindsTheFileThenTheCode) {
   EXPECT_EQ(cold->signature().name, "contrast");
   const std::vector<float> expected = Evaluate(*cold);
   // margin = 0.5 (-1.5 + 3) = 0.75; loss = log(1 + exp(-0.75)); cotangent = -+ 0.5 sigmoid(-0.75).
-  EXPECT_THAT(expected, testing::Pointwise(testing::FloatNear(1e-6f),
-                                           {0.3868710f, 0.75f, -0.1604106f, -0.1604106f, 0.1604106f}));
+  EXPECT_THAT(expected,
+              testing::Pointwise(testing::FloatNear(1e-6f),
+                                 {0.3868710f, 0.75f, -0.1604106f, -0.1604106f, 0.1604106f}));
 
   const Objective* cached = Compile();
   ASSERT_NE(cached, nullptr);
@@ -113,12 +116,14 @@ TEST_F(JitTest, DamagedCodeIsDetectedReportedAndReplaced) {
   const std::string& whole = *read;
   std::string flipped = whole;
   flipped[flipped.size() / 2] ^= 1;
-  for (const std::string& damaged : {whole.substr(0, whole.size() / 2), flipped, whole + "x", std::string()}) {
+  for (const std::string& damaged :
+       {whole.substr(0, whole.size() / 2), flipped, whole + "x", std::string()}) {
     ASSERT_THAT(WriteFile(entry, damaged), IsOk());
     const Objective* objective = Compile();
     ASSERT_NE(objective, nullptr);
     EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
-    EXPECT_THAT(report_.warnings, testing::Each(AllOf(HasSubstr(entry), HasSubstr("damaged cache entry"))));
+    EXPECT_THAT(report_.warnings,
+                testing::Each(AllOf(HasSubstr(entry), HasSubstr("damaged cache entry"))));
     EXPECT_FALSE(report_.warnings.empty());
     EXPECT_EQ(Evaluate(*objective), expected);
     Compile();
@@ -154,7 +159,8 @@ TEST_F(JitTest, ErrorsOfTheObjectiveAreLocated) {
   Write(broken);
   EXPECT_THAT(CompileObjectiveFile(path_, options_),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("contrast.mlir:8:"), HasSubstr("token(chosen)"), HasSubstr("token(rejected)"))));
+                       AllOf(HasSubstr("contrast.mlir:8:"), HasSubstr("token(chosen)"),
+                             HasSubstr("token(rejected)"))));
   EXPECT_THAT(CompileObjectiveFile(JoinPath(folder_, "absent.mlir"), options_),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("absent.mlir")));
 }

@@ -13,10 +13,12 @@ namespace alidade::runtime {
 namespace {
 
 absl::Status FromLlvm(llvm::Error error, absl::string_view what) {
-  return absl::InternalError(absl::StrCat("cannot load the object of ", what, ": ", llvm::toString(std::move(error))));
+  return absl::InternalError(
+      absl::StrCat("cannot load the object of ", what, ": ", llvm::toString(std::move(error))));
 }
 
-// One linker for the process: code that was handed out must never be unmapped, so it is never destroyed.
+// One linker for the process: code that was handed out must never be unmapped, so it is never
+// destroyed.
 llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> CreateLinker() {
   LLVMInitializeX86TargetInfo();
   LLVMInitializeX86Target();
@@ -34,7 +36,8 @@ std::vector<std::string> HostCpuLevels() {
   return levels;
 }
 
-absl::StatusOr<const AlidadeObjectiveTable*> LoadObject(absl::string_view bytes, absl::string_view what) {
+absl::StatusOr<const AlidadeObjectiveTable*> LoadObject(absl::string_view bytes,
+                                                        absl::string_view what) {
   static std::mutex* const mutex = new std::mutex;
   static llvm::orc::LLJIT* linker = nullptr;
   static int loaded = 0;
@@ -47,8 +50,10 @@ absl::StatusOr<const AlidadeObjectiveTable*> LoadObject(absl::string_view bytes,
   // A namespace per object: each defines the same symbol.
   auto library = linker->createJITDylib(absl::StrCat(what, "#", loaded++));
   if (!library) return FromLlvm(library.takeError(), what);
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(bytes.data(), bytes.size()), std::string(what));
-  if (llvm::Error error = linker->addObjectFile(*library, std::move(buffer))) return FromLlvm(std::move(error), what);
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(bytes.data(), bytes.size()),
+                                                     std::string(what));
+  if (llvm::Error error = linker->addObjectFile(*library, std::move(buffer)))
+    return FromLlvm(std::move(error), what);
   auto table = linker->lookup(*library, "alidade_objective_table");
   if (!table) return FromLlvm(table.takeError(), what);
   return table->toPtr<const AlidadeObjectiveTable*>();

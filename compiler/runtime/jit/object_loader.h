@@ -17,9 +17,11 @@ namespace alidade::runtime {
 // The CPU levels that this machine runs, least demanding first; empty when it lacks AVX2 or FMA.
 std::vector<std::string> HostCpuLevels();
 
-// The object's `alidade_objective_table`. The code stays loaded until the process ends. `what` names the object in errors:
-// bytes that are no object of this machine, an undefined symbol, an object without a table. Thread safe.
-absl::StatusOr<const AlidadeObjectiveTable*> LoadObject(absl::string_view bytes, absl::string_view what);
+// The object's `alidade_objective_table`. The code stays loaded until the process ends. `what`
+// names the object in errors: bytes that are no object of this machine, an undefined symbol, an
+// object without a table. Thread safe.
+absl::StatusOr<const AlidadeObjectiveTable*> LoadObject(absl::string_view bytes,
+                                                        absl::string_view what);
 
 }  // namespace alidade::runtime
 

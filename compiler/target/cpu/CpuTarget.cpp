@@ -46,12 +46,12 @@ void initializeBackend() {
 }
 
 // Each function is compiled for its own level; callers choose at load time.
-void setFunctionTargets(llvm::Module &module, ArrayRef<const CpuLevel *> levels) {
-  for (llvm::Function &function : module) {
+void setFunctionTargets(llvm::Module& module, ArrayRef<const CpuLevel*> levels) {
+  for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
     function.setLinkage(llvm::GlobalValue::InternalLinkage);
     function.addFnAttr(llvm::Attribute::NoUnwind);
-    for (const CpuLevel *level : levels) {
+    for (const CpuLevel* level : levels) {
       if (!function.getName().ends_with(level->suffix)) continue;
       function.addFnAttr("target-cpu", level->cpu);
       function.addFnAttr("prefer-vector-width", level->vectorWidth);
@@ -62,25 +62,27 @@ void setFunctionTargets(llvm::Module &module, ArrayRef<const CpuLevel *> levels)
 }  // namespace
 
 ArrayRef<CpuLevel> cpuLevels() {
-  static constexpr CpuLevel kLevels[] = {{"x86-64-v3", "v3", 8, "256"}, {"x86-64-v4", "v4", 16, "512"}};
+  static constexpr CpuLevel kLevels[] = {{"x86-64-v3", "v3", 8, "256"},
+                                         {"x86-64-v4", "v4", 16, "512"}};
   return kLevels;
 }
 
-const CpuLevel *findCpuLevel(StringRef cpu) {
-  for (const CpuLevel &level : cpuLevels())
+const CpuLevel* findCpuLevel(StringRef cpu) {
+  for (const CpuLevel& level : cpuLevels())
     if (level.cpu == cpu) return &level;
   return nullptr;
 }
 
-FailureOr<CpuCode> emitCpuObject(ModuleOp kernels, ArrayRef<const CpuLevel *> levels, const TableContents &table,
-                                 bool keepTexts) {
+FailureOr<CpuCode> emitCpuObject(ModuleOp kernels, ArrayRef<const CpuLevel*> levels,
+                                 const TableContents& table, bool keepTexts) {
   DialectRegistry registry;
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   kernels.getContext()->appendDialectRegistry(registry);
   if (failed(lowerToLlvmDialect(kernels))) return failure();
   initializeBackend();
-  std::unique_ptr<llvm::TargetMachine> machine = createMachine(kernels, kTriple, levels.front()->cpu, /*features=*/"");
+  std::unique_ptr<llvm::TargetMachine> machine =
+      createMachine(kernels, kTriple, levels.front()->cpu, /*features=*/"");
   if (!machine) return failure();
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(kernels, context, table.name);
@@ -94,12 +96,15 @@ FailureOr<CpuCode> emitCpuObject(ModuleOp kernels, ArrayRef<const CpuLevel *> le
   CpuCode code;
   if (keepTexts) {
     llvm::raw_string_ostream(code.llvm) << *module;
-    std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*module);  // printing code changes the module
-    FailureOr<std::string> assembly = emitCode(kernels, *copy, *machine, llvm::CodeGenFileType::AssemblyFile);
+    std::unique_ptr<llvm::Module> copy =
+        llvm::CloneModule(*module);  // printing code changes the module
+    FailureOr<std::string> assembly =
+        emitCode(kernels, *copy, *machine, llvm::CodeGenFileType::AssemblyFile);
     if (failed(assembly)) return failure();
     code.assembly = *assembly;
   }
-  FailureOr<std::string> object = emitCode(kernels, *module, *machine, llvm::CodeGenFileType::ObjectFile);
+  FailureOr<std::string> object =
+      emitCode(kernels, *module, *machine, llvm::CodeGenFileType::ObjectFile);
   if (failed(object)) return failure();
   code.object = *object;
   return code;

@@ -20,7 +20,7 @@ struct CpuLevel {
 // Least demanding first.
 llvm::ArrayRef<CpuLevel> cpuLevels();
 // The level called `cpu`, or null.
-const CpuLevel *findCpuLevel(llvm::StringRef cpu);
+const CpuLevel* findCpuLevel(llvm::StringRef cpu);
 
 // What the AlidadeObjectiveTable of the object says, beside the variants.
 struct TableContents {
@@ -35,10 +35,11 @@ struct CpuCode {
   std::string llvm, assembly;  // texts, if asked for
 };
 
-// `kernels` holds, per level of `levels`, func.func alidade_rows_<suffix> and alidade_scalars_<suffix> in upstream
-// dialects; it is consumed.
-mlir::FailureOr<CpuCode> emitCpuObject(mlir::ModuleOp kernels, llvm::ArrayRef<const CpuLevel *> levels,
-                                       const TableContents &table, bool keepTexts);
+// `kernels` holds, per level of `levels`, func.func alidade_rows_<suffix> and
+// alidade_scalars_<suffix> in upstream dialects; it is consumed.
+mlir::FailureOr<CpuCode> emitCpuObject(mlir::ModuleOp kernels,
+                                       llvm::ArrayRef<const CpuLevel*> levels,
+                                       const TableContents& table, bool keepTexts);
 
 }  // namespace alidade::pref
 

@@ -11,48 +11,52 @@ namespace alidade::pref {
 namespace {
 
 // The order and the types of the fields below are those of these structs.
-static_assert(ALIDADE_ABI_VERSION == 1 && sizeof(AlidadeVariant) == 24 && sizeof(AlidadeObjectiveTable) == 88);
+static_assert(ALIDADE_ABI_VERSION == 1 && sizeof(AlidadeVariant) == 24 &&
+              sizeof(AlidadeObjectiveTable) == 88);
 
 constexpr int kConstructorPriority = 65535;  // the default: after the runtime's own static data
 
 class TableBuilder {
  public:
-  explicit TableBuilder(Module &module)
+  explicit TableBuilder(Module& module)
       : module(module),
         context(module.getContext()),
         pointer(PointerType::getUnqual(context)),
         i32(Type::getInt32Ty(context)),
         i64(Type::getInt64Ty(context)) {}
 
-  GlobalVariable *build(ArrayRef<const CpuLevel *> levels, const TableContents &contents) {
-    SmallVector<Constant *> variants;
-    auto *variantType = StructType::create(context, {pointer, pointer, pointer}, "AlidadeVariant");
-    for (const CpuLevel *level : levels) {
+  GlobalVariable* build(ArrayRef<const CpuLevel*> levels, const TableContents& contents) {
+    SmallVector<Constant*> variants;
+    auto* variantType = StructType::create(context, {pointer, pointer, pointer}, "AlidadeVariant");
+    for (const CpuLevel* level : levels) {
       variants.push_back(ConstantStruct::get(
-          variantType, {text(level->cpu), module.getFunction(("alidade_rows_" + level->suffix).str()),
-                        module.getFunction(("alidade_scalars_" + level->suffix).str())}));
+          variantType,
+          {text(level->cpu), module.getFunction(("alidade_rows_" + level->suffix).str()),
+           module.getFunction(("alidade_scalars_" + level->suffix).str())}));
     }
-    auto *variantArray = ConstantArray::get(ArrayType::get(variantType, variants.size()), variants);
-    auto *type = StructType::create(
+    auto* variantArray = ConstantArray::get(ArrayType::get(variantType, variants.size()), variants);
+    auto* type = StructType::create(
         context, {i32, pointer, pointer, i64, i64, i32, pointer, pointer, pointer, pointer, i64},
         "AlidadeObjectiveTable");
-    auto *value = ConstantStruct::get(
-        type, {ConstantInt::get(i32, ALIDADE_ABI_VERSION), text(contents.name), text(contents.signatureJson),
-               ConstantInt::get(i64, contents.scratchFloatsPerRow),
-               ConstantInt::get(i64, contents.scratchFloatsPerToken), ConstantInt::get(i32, variants.size()),
-               global("alidade_variants", variantArray), textOrNull(contents.ptxSm80), textOrNull(contents.ptxSm90a),
-               bytesOrNull(contents.cubinSm90a), ConstantInt::get(i64, contents.cubinSm90a.size())});
-    GlobalVariable *table = global("alidade_objective_table", value);
+    auto* value = ConstantStruct::get(
+        type,
+        {ConstantInt::get(i32, ALIDADE_ABI_VERSION), text(contents.name),
+         text(contents.signatureJson), ConstantInt::get(i64, contents.scratchFloatsPerRow),
+         ConstantInt::get(i64, contents.scratchFloatsPerToken),
+         ConstantInt::get(i32, variants.size()), global("alidade_variants", variantArray),
+         textOrNull(contents.ptxSm80), textOrNull(contents.ptxSm90a),
+         bytesOrNull(contents.cubinSm90a), ConstantInt::get(i64, contents.cubinSm90a.size())});
+    GlobalVariable* table = global("alidade_objective_table", value);
     if (!contents.registerAtLoad) table->setLinkage(GlobalValue::ExternalLinkage);
     return table;
   }
 
-  void addConstructor(GlobalVariable *table) {
-    auto *nothing = Type::getVoidTy(context);
-    FunctionCallee enter =
-        module.getOrInsertFunction("alidade_register_objective", FunctionType::get(nothing, {pointer}, false));
-    auto *constructor = Function::Create(FunctionType::get(nothing, {}, false), GlobalValue::InternalLinkage,
-                                         "alidade_register", module);
+  void addConstructor(GlobalVariable* table) {
+    auto* nothing = Type::getVoidTy(context);
+    FunctionCallee enter = module.getOrInsertFunction("alidade_register_objective",
+                                                      FunctionType::get(nothing, {pointer}, false));
+    auto* constructor = Function::Create(FunctionType::get(nothing, {}, false),
+                                         GlobalValue::InternalLinkage, "alidade_register", module);
     IRBuilder<> builder(BasicBlock::Create(context, "entry", constructor));
     builder.CreateCall(enter, {table});
     builder.CreateRetVoid();
@@ -60,27 +64,30 @@ class TableBuilder {
   }
 
  private:
-  Module &module;
-  LLVMContext &context;
-  PointerType *const pointer;
-  IntegerType *const i32;
-  IntegerType *const i64;
+  Module& module;
+  LLVMContext& context;
+  PointerType* const pointer;
+  IntegerType* const i32;
+  IntegerType* const i64;
 
-  GlobalVariable *global(StringRef name, Constant *value) {
-    return new GlobalVariable(module, value->getType(), /*isConstant=*/true, GlobalValue::InternalLinkage, value, name);
+  GlobalVariable* global(StringRef name, Constant* value) {
+    return new GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                              GlobalValue::InternalLinkage, value, name);
   }
 
-  Constant *text(StringRef characters) {
+  Constant* text(StringRef characters) {
     return global("alidade_text", ConstantDataArray::getString(context, characters));
   }
 
-  Constant *textOrNull(StringRef characters) {
-    return characters.empty() ? static_cast<Constant *>(ConstantPointerNull::get(pointer)) : text(characters);
+  Constant* textOrNull(StringRef characters) {
+    return characters.empty() ? static_cast<Constant*>(ConstantPointerNull::get(pointer))
+                              : text(characters);
   }
 
-  Constant *bytesOrNull(StringRef bytes) {
+  Constant* bytesOrNull(StringRef bytes) {
     if (bytes.empty()) return ConstantPointerNull::get(pointer);
-    GlobalVariable *variable = global("alidade_cubin", ConstantDataArray::getString(context, bytes, /*AddNull=*/false));
+    GlobalVariable* variable =
+        global("alidade_cubin", ConstantDataArray::getString(context, bytes, /*AddNull=*/false));
     variable->setAlignment(Align(16));  // an ELF image
     return variable;
   }
@@ -88,9 +95,10 @@ class TableBuilder {
 
 }  // namespace
 
-void addObjectiveTable(Module &module, ArrayRef<const CpuLevel *> levels, const TableContents &contents) {
+void addObjectiveTable(Module& module, ArrayRef<const CpuLevel*> levels,
+                       const TableContents& contents) {
   TableBuilder builder(module);
-  GlobalVariable *table = builder.build(levels, contents);
+  GlobalVariable* table = builder.build(levels, contents);
   if (contents.registerAtLoad) builder.addConstructor(table);
 }
 

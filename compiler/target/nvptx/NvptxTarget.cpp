@@ -38,15 +38,18 @@ void initializeBackend() {
   (void)initialized;
 }
 
-// Becomes an LLVM intrinsic that the back end selects as one instruction. convert-gpu-to-nvvm would call a device library
-// that only the CUDA toolkit has, and refuses the intrinsic ops of the LLVM dialect.
+// Becomes an LLVM intrinsic that the back end selects as one instruction. convert-gpu-to-nvvm would
+// call a device library that only the CUDA toolkit has, and refuses the intrinsic ops of the LLVM
+// dialect.
 template <typename Op>
 struct ToIntrinsic : OpRewritePattern<Op> {
-  ToIntrinsic(MLIRContext *context, StringRef intrinsic) : OpRewritePattern<Op>(context), intrinsic(intrinsic) {}
+  ToIntrinsic(MLIRContext* context, StringRef intrinsic)
+      : OpRewritePattern<Op>(context), intrinsic(intrinsic) {}
 
-  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(Op op, PatternRewriter& rewriter) const override {
     if (!op.getType().isF64()) return rewriter.notifyMatchFailure(op, "not f64");
-    auto call = LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), op.getType(), rewriter.getStringAttr(intrinsic),
+    auto call = LLVM::CallIntrinsicOp::create(rewriter, op.getLoc(), op.getType(),
+                                              rewriter.getStringAttr(intrinsic),
                                               ValueRange{op.getOperand()});
     rewriter.replaceOp(op, call->getResult(0));
     return success();
@@ -58,7 +61,9 @@ struct ToIntrinsic : OpRewritePattern<Op> {
 struct MathToIntrinsicsPass : PassWrapper<MathToIntrinsicsPass, OperationPass<>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MathToIntrinsicsPass)
 
-  void getDependentDialects(DialectRegistry &registry) const final { registry.insert<LLVM::LLVMDialect>(); }
+  void getDependentDialects(DialectRegistry& registry) const final {
+    registry.insert<LLVM::LLVMDialect>();
+  }
 
   void runOnOperation() final {
     RewritePatternSet patterns(&getContext());
@@ -73,7 +78,8 @@ struct MathToIntrinsicsPass : PassWrapper<MathToIntrinsicsPass, OperationPass<>>
 
 LogicalResult lowerToNvvm(ModuleOp module) {
   DialectRegistry registry;
-  registerConvertMemRefToLLVMInterface(registry);  // convert-gpu-to-nvvm lowers shared memory through it
+  registerConvertMemRefToLLVMInterface(
+      registry);  // convert-gpu-to-nvvm lowers shared memory through it
   module.getContext()->appendDialectRegistry(registry);
   PassManager passes(module.getContext());
   passes.addPass(createCanonicalizerPass());
@@ -107,8 +113,9 @@ FailureOr<std::string> emitPtx(gpu::GPUModuleOp module, StringRef chip) {
   translated->setTargetTriple(llvm::Triple(kTriple));
   translated->setDataLayout(machine->createDataLayout());
   // Lets exp2 become ex2.approx.ftz: without it every call is wrapped in a scaling for denormals.
-  for (llvm::Function &function : *translated)
-    if (!function.isDeclaration()) function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
+  for (llvm::Function& function : *translated)
+    if (!function.isDeclaration())
+      function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
   optimize(*translated, *machine);
 
   return emitCode(module, *translated, *machine, llvm::CodeGenFileType::AssemblyFile);

@@ -19,7 +19,8 @@ struct GpuKernelResources {
   unsigned sharedBytes = 0;
 };
 
-// Lowers the kernels in the gpu.module ops of `module` (gpu.func in upstream dialects) to the NVVM dialect, in place.
+// Lowers the kernels in the gpu.module ops of `module` (gpu.func in upstream dialects) to the NVVM
+// dialect, in place.
 mlir::LogicalResult lowerToNvvm(mlir::ModuleOp module);
 
 // PTX of a lowered module for `chip` ("sm_80", "sm_90a"). The module is not changed.
@@ -30,12 +31,14 @@ struct Cubin {
   std::vector<GpuKernelResources> resources;
 };
 
-// The ptxas of this machine: on PATH, in ${CUDA_HOME}/bin or in /usr/local/cuda/bin. Nullopt where there is none.
+// The ptxas of this machine: on PATH, in ${CUDA_HOME}/bin or in /usr/local/cuda/bin. Nullopt where
+// there is none.
 std::optional<std::string> findPtxas();
 
-// Assembles PTX. Errors at `source`: what ptxas said; a kernel that spills registers, which no kernel here may.
-mlir::FailureOr<Cubin> assemblePtx(mlir::Operation *source, llvm::StringRef ptxas, llvm::StringRef ptx,
-                                   llvm::StringRef chip);
+// Assembles PTX. Errors at `source`: what ptxas said; a kernel that spills registers, which no
+// kernel here may.
+mlir::FailureOr<Cubin> assemblePtx(mlir::Operation* source, llvm::StringRef ptxas,
+                                   llvm::StringRef ptx, llvm::StringRef chip);
 
 // Reads the report of `ptxas --verbose`.
 std::vector<GpuKernelResources> parsePtxasReport(llvm::StringRef report);

@@ -1,4 +1,5 @@
-// The GPU row kernel as PTX, and what is made of ptxas. The scalar kernel is tested with the objectives it belongs to.
+// The GPU row kernel as PTX, and what is made of ptxas. The scalar kernel is tested with the
+// objectives it belongs to.
 
 #include "compiler/target/nvptx/NvptxTarget.h"
 
@@ -29,9 +30,9 @@ using testing::Not;
 class NvptxTest : public testing::Test {
  protected:
   NvptxTest() {
-    context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, gpu::GPUDialect, LLVM::LLVMDialect,
-                        NVVM::NVVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect,
-                        vector::VectorDialect>();
+    context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, gpu::GPUDialect,
+                        LLVM::LLVMDialect, NVVM::NVVMDialect, math::MathDialect,
+                        memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
     module = ModuleOp::create(UnknownLoc::get(&context));
   }
 
@@ -49,7 +50,8 @@ class NvptxTest : public testing::Test {
   // Runs `assemble` and returns the error it emitted, or "".
   std::string errorOf(llvm::function_ref<LogicalResult()> assemble) {
     std::string message;
-    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { message += diagnostic.str(); });
+    ScopedDiagnosticHandler handler(&context,
+                                    [&](Diagnostic& diagnostic) { message += diagnostic.str(); });
     EXPECT_TRUE(failed(assemble()));
     return message;
   }
@@ -57,7 +59,8 @@ class NvptxTest : public testing::Test {
   // A program in the temporary folder that says `output` and ends with `status`.
   std::string fakePtxas(StringRef name, StringRef output, int status) {
     std::string path = testing::TempDir() + name.str();
-    std::ofstream(path) << "#!/bin/sh\ncat <<'END'\n" << output.str() << "\nEND\nexit " << status << "\n";
+    std::ofstream(path) << "#!/bin/sh\ncat <<'END'\n"
+                        << output.str() << "\nEND\nexit " << status << "\n";
     EXPECT_FALSE(llvm::sys::fs::setPermissions(path, llvm::sys::fs::owner_all));
     return path;
   }
@@ -75,7 +78,7 @@ TEST_F(NvptxTest, RowKernelIsLeanPtx) {
     EXPECT_THAT(ptx, HasSubstr("ld.global.v4"));
     EXPECT_THAT(ptx, HasSubstr("st.global.v4"));
     EXPECT_THAT(ptx, HasSubstr("shfl.sync.bfly"));
-    EXPECT_THAT(ptx, Not(HasSubstr("call")));   // no device library
+    EXPECT_THAT(ptx, Not(HasSubstr("call")));    // no device library
     EXPECT_THAT(ptx, Not(HasSubstr(".local")));  // no stack
   }
 }
@@ -86,7 +89,9 @@ TEST_F(NvptxTest, PtxasAcceptsTheRowKernelWithoutSpills) {
   for (StringRef chip : {"sm_80", "sm_90a"}) {
     FailureOr<Cubin> cubin = assemblePtx(*module, *ptxas, rowKernelPtx(chip), chip);
     ASSERT_TRUE(succeeded(cubin));
-    EXPECT_EQ(cubin->bytes.substr(0, 4), "\x7f" "ELF");
+    EXPECT_EQ(cubin->bytes.substr(0, 4),
+              "\x7f"
+              "ELF");
     ASSERT_EQ(cubin->resources.size(), 1u);
     EXPECT_EQ(cubin->resources[0].kernel, "alidade_rows");
     EXPECT_EQ(cubin->resources[0].spillBytes, 0u);
@@ -100,9 +105,11 @@ TEST_F(NvptxTest, PtxasAcceptsTheRowKernelWithoutSpills) {
 TEST_F(NvptxTest, PtxasErrorsAreReported) {
   std::string failing = fakePtxas("failing_ptxas", "line 3: nonsense", 255);
   EXPECT_THAT(errorOf([&] { return LogicalResult(assemblePtx(*module, failing, "x", "sm_90a")); }),
-              testing::AllOf(HasSubstr("ptxas failed for sm_90a with status 255"), HasSubstr("line 3: nonsense")));
-  EXPECT_THAT(errorOf([&] { return LogicalResult(assemblePtx(*module, "/absent/ptxas", "x", "sm_90a")); }),
-              HasSubstr("ptxas failed"));
+              testing::AllOf(HasSubstr("ptxas failed for sm_90a with status 255"),
+                             HasSubstr("line 3: nonsense")));
+  EXPECT_THAT(
+      errorOf([&] { return LogicalResult(assemblePtx(*module, "/absent/ptxas", "x", "sm_90a")); }),
+      HasSubstr("ptxas failed"));
 }
 
 constexpr char kSpillingReport[] =

@@ -16,7 +16,7 @@ namespace {
 // A file in the temporary folder that is removed at the end of its scope.
 class TemporaryFile {
  public:
-  static FailureOr<TemporaryFile> create(Operation *source, StringRef suffix) {
+  static FailureOr<TemporaryFile> create(Operation* source, StringRef suffix) {
     llvm::SmallString<128> path;
     if (std::error_code error = llvm::sys::fs::createTemporaryFile("alidade", suffix, path))
       return source->emitError("cannot create a temporary file: ") << error.message();
@@ -25,7 +25,7 @@ class TemporaryFile {
 
   StringRef path() const { return name; }
 
-  FailureOr<std::string> read(Operation *source) const {
+  FailureOr<std::string> read(Operation* source) const {
     auto buffer = llvm::MemoryBuffer::getFile(name);
     if (!buffer)
       return source->emitError("cannot read ") << name << ": " << buffer.getError().message();
@@ -33,13 +33,14 @@ class TemporaryFile {
   }
 
  private:
-  explicit TemporaryFile(StringRef path) : name(path.str()), remover(std::make_unique<llvm::FileRemover>(path)) {}
+  explicit TemporaryFile(StringRef path)
+      : name(path.str()), remover(std::make_unique<llvm::FileRemover>(path)) {}
 
   std::string name;
   std::unique_ptr<llvm::FileRemover> remover;
 };
 
-LogicalResult writeText(Operation *source, StringRef path, StringRef text) {
+LogicalResult writeText(Operation* source, StringRef path, StringRef text) {
   std::error_code error;
   llvm::raw_fd_ostream stream(path, error);
   if (!error) {
@@ -63,9 +64,9 @@ unsigned numberIn(StringRef text) {
 std::optional<std::string> findPtxas() {
   if (auto found = llvm::sys::findProgramByName("ptxas")) return *found;
   llvm::SmallVector<std::string> folders;
-  if (const char *home = std::getenv("CUDA_HOME")) folders.push_back(std::string(home) + "/bin");
+  if (const char* home = std::getenv("CUDA_HOME")) folders.push_back(std::string(home) + "/bin");
   folders.push_back("/usr/local/cuda/bin");
-  for (const std::string &folder : folders)
+  for (const std::string& folder : folders)
     if (auto found = llvm::sys::findProgramByName("ptxas", {folder})) return *found;
   return std::nullopt;
 }
@@ -81,7 +82,7 @@ std::vector<GpuKernelResources> parsePtxasReport(StringRef report) {
   for (StringRef line : lines) {
     if (entry.match(line, &found)) resources.push_back({found[1].str()});
     if (resources.empty()) continue;
-    GpuKernelResources &kernel = resources.back();
+    GpuKernelResources& kernel = resources.back();
     if (spills.match(line, &found)) kernel.spillBytes = numberIn(found[1]) + numberIn(found[2]);
     if (registers.match(line, &found)) kernel.registers = numberIn(found[1]);
     if (shared.match(line, &found)) kernel.sharedBytes = numberIn(found[1]);
@@ -89,7 +90,7 @@ std::vector<GpuKernelResources> parsePtxasReport(StringRef report) {
   return resources;
 }
 
-FailureOr<Cubin> assemblePtx(Operation *source, StringRef ptxas, StringRef ptx, StringRef chip) {
+FailureOr<Cubin> assemblePtx(Operation* source, StringRef ptxas, StringRef ptx, StringRef chip) {
   FailureOr<TemporaryFile> input = TemporaryFile::create(source, "ptx");
   FailureOr<TemporaryFile> output = TemporaryFile::create(source, "cubin");
   FailureOr<TemporaryFile> report = TemporaryFile::create(source, "log");
@@ -105,15 +106,14 @@ FailureOr<Cubin> assemblePtx(Operation *source, StringRef ptxas, StringRef ptx, 
   if (failed(said)) return failure();
   if (status != 0) {
     return source->emitError("ptxas failed for ")
-                            << chip << " with status " << status << ": " << (error.empty() ? *said : error);
+           << chip << " with status " << status << ": " << (error.empty() ? *said : error);
   }
   Cubin cubin;
   cubin.resources = parsePtxasReport(*said);
-  for (const GpuKernelResources &kernel : cubin.resources) {
+  for (const GpuKernelResources& kernel : cubin.resources) {
     if (kernel.spillBytes == 0) continue;
-    return source->emitError("kernel ")
-                            << kernel.kernel << " spills " << kernel.spillBytes << " bytes on " << chip
-                            << ", expected none";
+    return source->emitError("kernel ") << kernel.kernel << " spills " << kernel.spillBytes
+                                        << " bytes on " << chip << ", expected none";
   }
   FailureOr<std::string> bytes = output->read(source);
   if (failed(bytes)) return failure();

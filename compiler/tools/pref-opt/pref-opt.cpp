@@ -1,4 +1,5 @@
-// Runs passes over objectives, for tests and for the curious: pref-opt --pref-differentiate --canonicalize dpo.mlir
+// Runs passes over objectives, for tests and for the curious: pref-opt --pref-differentiate
+// --canonicalize dpo.mlir
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -8,7 +9,7 @@
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h"
 #include "compiler/transforms/Differentiate/Differentiate.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   mlir::DialectRegistry registry;
   registry.insert<alidade::pref::PrefDialect>();
   mlir::registerCanonicalizer();

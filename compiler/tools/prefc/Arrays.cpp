@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 template <typename T, typename Out>
-void appendElements(absl::string_view bytes, std::vector<Out> &out) {
+void appendElements(absl::string_view bytes, std::vector<Out>& out) {
   for (size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T)) {
     T value;
     std::memcpy(&value, bytes.data() + at, sizeof(T));
@@ -25,7 +25,7 @@ void appendElements(absl::string_view bytes, std::vector<Out> &out) {
   }
 }
 
-Json toJson(const Array &array, size_t dim, int64_t &at) {
+Json toJson(const Array& array, size_t dim, int64_t& at) {
   if (dim == array.shape.size()) {
     const int64_t i = at++;
     return array.isInteger ? Json(array.integers[i]) : Json(array.reals[i]);
@@ -35,8 +35,9 @@ Json toJson(const Array &array, size_t dim, int64_t &at) {
   return list;
 }
 
-// Appends the numbers of nested lists; false where lists of one depth differ in length or an element is no number.
-bool flatten(const Json &json, size_t dim, Array &array) {
+// Appends the numbers of nested lists; false where lists of one depth differ in length or an
+// element is no number.
+bool flatten(const Json& json, size_t dim, Array& array) {
   if (!json.is_array()) {
     if (!json.is_number() || dim != array.shape.size()) return false;
     array.isInteger &= json.is_number_integer();
@@ -47,19 +48,20 @@ bool flatten(const Json &json, size_t dim, Array &array) {
   const int64_t length = json.size();
   if (dim == array.shape.size() && array.reals.empty()) array.shape.push_back(length);
   if (dim >= array.shape.size() || array.shape[dim] != length) return false;
-  for (const Json &item : json) {
+  for (const Json& item : json) {
     if (!flatten(item, dim + 1, array)) return false;
   }
   return true;
 }
 
-absl::StatusOr<Arrays> arraysFromJson(const Json &json, const std::string &where) {
+absl::StatusOr<Arrays> arraysFromJson(const Json& json, const std::string& where) {
   Arrays arrays;
-  for (const auto &[name, value] : json.items()) {
+  for (const auto& [name, value] : json.items()) {
     Array array;
     array.isInteger = true;
     if (!flatten(value, 0, array)) {
-      return absl::InvalidArgumentError(absl::StrCat(where, ".", name, ": expected a number or even lists of numbers"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, ".", name, ": expected a number or even lists of numbers"));
     }
     if (array.isInteger) {
       array.reals.clear();
@@ -88,10 +90,11 @@ Array Array::ofIntegers(std::vector<int64_t> values) {
   return array;
 }
 
-absl::StatusOr<Arrays> readArrays(const std::string &path) {
-  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path));
+absl::StatusOr<Arrays> readArrays(const std::string& path) {
+  ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file,
+                           SafetensorsFile::Open(path));
   Arrays arrays;
-  for (const auto &[name, view] : file->tensors()) {
+  for (const auto& [name, view] : file->tensors()) {
     Array array;
     array.shape = view.shape;
     switch (view.dtype) {
@@ -110,19 +113,20 @@ absl::StatusOr<Arrays> readArrays(const std::string &path) {
         appendElements<int32_t>(view.bytes, array.integers);
         break;
       default:
-        return absl::InvalidArgumentError(
-            absl::StrCat(path, ": tensor '", name, "': expected F64, F32, I64 or I32, got ", DtypeName(view.dtype)));
+        return absl::InvalidArgumentError(absl::StrCat(path, ": tensor '", name,
+                                                       "': expected F64, F32, I64 or I32, got ",
+                                                       DtypeName(view.dtype)));
     }
     arrays[name] = std::move(array);
   }
   return arrays;
 }
 
-absl::Status writeArrays(const std::string &path, const Arrays &arrays) {
+absl::Status writeArrays(const std::string& path, const Arrays& arrays) {
   std::map<std::string, TensorView> views;
-  for (const auto &[name, array] : arrays) {
-    const char *data = array.isInteger ? reinterpret_cast<const char *>(array.integers.data())
-                                       : reinterpret_cast<const char *>(array.reals.data());
+  for (const auto& [name, array] : arrays) {
+    const char* data = array.isInteger ? reinterpret_cast<const char*>(array.integers.data())
+                                       : reinterpret_cast<const char*>(array.reals.data());
     const size_t size = 8 * (array.isInteger ? array.integers.size() : array.reals.size());
     views[name] = {array.isInteger ? SafetensorsDtype::kI64 : SafetensorsDtype::kF64, array.shape,
                    absl::string_view(data, size)};
@@ -130,28 +134,32 @@ absl::Status writeArrays(const std::string &path, const Arrays &arrays) {
   return WriteSafetensors(path, views);
 }
 
-std::string arraysToJson(const Arrays &arrays) {
+std::string arraysToJson(const Arrays& arrays) {
   Json json = Json::object();
-  for (const auto &[name, array] : arrays) {
+  for (const auto& [name, array] : arrays) {
     int64_t at = 0;
     json[name] = toJson(array, 0, at);
   }
   return json.dump(1) + "\n";
 }
 
-absl::StatusOr<Golden> readGolden(const std::string &path) {
+absl::StatusOr<Golden> readGolden(const std::string& path) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(path, ": not valid JSON"));
-  for (const char *member : {"origin", "hyperparameters", "inputs", "outputs"}) {
-    if (!json.contains(member)) return absl::InvalidArgumentError(absl::StrCat(path, ": ", member, ": missing"));
+  if (json.is_discarded())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not valid JSON"));
+  for (const char* member : {"origin", "hyperparameters", "inputs", "outputs"}) {
+    if (!json.contains(member))
+      return absl::InvalidArgumentError(absl::StrCat(path, ": ", member, ": missing"));
   }
   Golden golden;
-  if (!json["origin"].is_string()) return absl::InvalidArgumentError(absl::StrCat(path, ": origin: expected a string"));
+  if (!json["origin"].is_string())
+    return absl::InvalidArgumentError(absl::StrCat(path, ": origin: expected a string"));
   golden.origin = json["origin"].get<std::string>();
-  for (const auto &[name, value] : json["hyperparameters"].items()) {
+  for (const auto& [name, value] : json["hyperparameters"].items()) {
     if (!value.is_number()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": hyperparameters.", name, ": expected a number"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": hyperparameters.", name, ": expected a number"));
     }
     golden.hyperparameters[name] = value.get<double>();
   }

@@ -1,8 +1,10 @@
 // Named arrays: what `prefc run` and the objectives' tests read and write.
 //
-// Inputs: `<distribution>.hidden` [M, H], `.labels` [M], `.offsets` [B + 1], or `.logp` [M] instead of hidden states;
-// `<model>.head` [V, H]. Outputs: `loss`, `metric.<name>`, `logp.<distribution>`, `grad.<distribution>.hidden`,
-// `grad.<distribution>.logp`, `grad.<model>.head`. A distribution's name is schedule::Distribution::Name().
+// Inputs: `<distribution>.hidden` [M, H], `.labels` [M], `.offsets` [B + 1], or `.logp` [M] instead
+// of hidden states;
+// `<model>.head` [V, H]. Outputs: `loss`, `metric.<name>`, `logp.<distribution>`,
+// `grad.<distribution>.hidden`, `grad.<distribution>.logp`, `grad.<model>.head`. A distribution's
+// name is schedule::Distribution::Name().
 
 #ifndef ALIDADE_COMPILER_TOOLS_PREFC_ARRAYS_H_
 #define ALIDADE_COMPILER_TOOLS_PREFC_ARRAYS_H_
@@ -32,13 +34,13 @@ struct Array {
 using Arrays = std::map<std::string, Array>;
 
 // F64, F32, I64 and I32 tensors of a safetensors file. Errors name the file and the tensor.
-absl::StatusOr<Arrays> readArrays(const std::string &path);
+absl::StatusOr<Arrays> readArrays(const std::string& path);
 
 // Reals as F64, integers as I64.
-absl::Status writeArrays(const std::string &path, const Arrays &arrays);
+absl::Status writeArrays(const std::string& path, const Arrays& arrays);
 
 // One JSON object, a member per array; nested lists for the shape.
-std::string arraysToJson(const Arrays &arrays);
+std::string arraysToJson(const Arrays& arrays);
 
 // A golden: inputs and what somebody else's implementation makes of them.
 struct Golden {
@@ -47,9 +49,9 @@ struct Golden {
   Arrays inputs, outputs;
 };
 
-// {"origin", "redo", "hyperparameters": {}, "inputs": {}, "outputs": {}} as docs/goldens writes it. Errors name the
-// file and the member.
-absl::StatusOr<Golden> readGolden(const std::string &path);
+// {"origin", "redo", "hyperparameters": {}, "inputs": {}, "outputs": {}} as docs/goldens writes it.
+// Errors name the file and the member.
+absl::StatusOr<Golden> readGolden(const std::string& path);
 
 }  // namespace alidade::pref
 

@@ -1,5 +1,6 @@
-// One call of an objective on named arrays, by two backends: the double-precision interpreter (the meaning) and compiled
-// code. Both take the same checks and the same schedules, so that their results can be compared number by number.
+// One call of an objective on named arrays, by two backends: the double-precision interpreter (the
+// meaning) and compiled code. Both take the same checks and the same schedules, so that their
+// results can be compared number by number.
 
 #ifndef ALIDADE_COMPILER_TOOLS_PREFC_CALLS_H_
 #define ALIDADE_COMPILER_TOOLS_PREFC_CALLS_H_
@@ -37,14 +38,15 @@ struct PlannedCall {
   std::vector<double> hyperparameters;  // in signature order
   schedule::Plan plan;
 };
-absl::StatusOr<PlannedCall> planCall(const schedule::Signature &signature, const Call &call);
+absl::StatusOr<PlannedCall> planCall(const schedule::Signature& signature, const Call& call);
 
 // `objective` is differentiated and belongs to `signature`.
-absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective, const schedule::Signature &signature,
-                                          const Call &call);
+absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective,
+                                          const schedule::Signature& signature, const Call& call);
 
-// In f32. Gradients of all distributions and heads that the signature differentiates (heads: unless frozen).
-absl::StatusOr<CallResult> runCompiled(const runtime::Objective &objective, const Call &call);
+// In f32. Gradients of all distributions and heads that the signature differentiates (heads: unless
+// frozen).
+absl::StatusOr<CallResult> runCompiled(const runtime::Objective& objective, const Call& call);
 
 }  // namespace alidade::pref
 

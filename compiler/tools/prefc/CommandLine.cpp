@@ -9,10 +9,11 @@
 
 namespace alidade::pref {
 
-absl::StatusOr<CommandLine> CommandLine::parse(const std::vector<std::string> &args, const FlagSpec &spec) {
+absl::StatusOr<CommandLine> CommandLine::parse(const std::vector<std::string>& args,
+                                               const FlagSpec& spec) {
   CommandLine line;
   for (size_t i = 0; i < args.size(); ++i) {
-    const std::string &arg = args[i];
+    const std::string& arg = args[i];
     if (arg.rfind("--", 0) != 0) {
       line.positional.push_back(arg);
       continue;
@@ -22,39 +23,42 @@ absl::StatusOr<CommandLine> CommandLine::parse(const std::vector<std::string> &a
     const auto known = spec.find(name);
     if (known == spec.end()) {
       std::vector<std::string> names;
-      for (const auto &[flag, takesValue] : spec) names.push_back(flag);
+      for (const auto& [flag, takesValue] : spec) names.push_back(flag);
       return UnknownNameError("flag", name, names);
     }
     if (!known->second) {
-      if (equals != std::string::npos) return absl::InvalidArgumentError(absl::StrCat("--", name, " takes no value"));
+      if (equals != std::string::npos)
+        return absl::InvalidArgumentError(absl::StrCat("--", name, " takes no value"));
       line.values[name].emplace_back();
     } else if (equals != std::string::npos) {
       line.values[name].push_back(arg.substr(equals + 1));
     } else if (++i < args.size()) {
       line.values[name].push_back(args[i]);
     } else {
-      return absl::InvalidArgumentError(absl::StrCat("--", name, ": expected a value, got the end of the line"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", name, ": expected a value, got the end of the line"));
     }
   }
   return line;
 }
 
-std::vector<std::string> CommandLine::all(const std::string &flag) const {
+std::vector<std::string> CommandLine::all(const std::string& flag) const {
   const auto found = values.find(flag);
   return found == values.end() ? std::vector<std::string>() : found->second;
 }
 
-std::string CommandLine::get(const std::string &flag, const std::string &fallback) const {
+std::string CommandLine::get(const std::string& flag, const std::string& fallback) const {
   const auto found = values.find(flag);
   return found == values.end() ? fallback : found->second.back();
 }
 
-absl::StatusOr<int64_t> CommandLine::getInteger(const std::string &flag, int64_t fallback, int64_t least) const {
+absl::StatusOr<int64_t> CommandLine::getInteger(const std::string& flag, int64_t fallback,
+                                                int64_t least) const {
   if (!has(flag)) return fallback;
   int64_t value = 0;
   if (!absl::SimpleAtoi(get(flag), &value) || value < least) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--", flag, ": expected an integer of at least ", least, ", got '", get(flag), "'"));
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": expected an integer of at least ",
+                                                   least, ", got '", get(flag), "'"));
   }
   return value;
 }
@@ -62,21 +66,25 @@ absl::StatusOr<int64_t> CommandLine::getInteger(const std::string &flag, int64_t
 absl::StatusOr<bool> CommandLine::headIsTrained() const {
   const std::string head = get("head", "trained");
   if (head != "trained" && head != "frozen") {
-    return absl::InvalidArgumentError(absl::StrCat("--head: expected trained or frozen, got '", head, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--head: expected trained or frozen, got '", head, "'"));
   }
   return head == "trained";
 }
 
-absl::StatusOr<std::map<std::string, double>> CommandLine::getNumbers(const std::string &flag) const {
+absl::StatusOr<std::map<std::string, double>> CommandLine::getNumbers(
+    const std::string& flag) const {
   std::map<std::string, double> numbers;
-  for (const std::string &pair : all(flag)) {
+  for (const std::string& pair : all(flag)) {
     const size_t equals = pair.find('=');
     double value = 0;
     if (equals == std::string::npos || !absl::SimpleAtod(pair.substr(equals + 1), &value)) {
-      return absl::InvalidArgumentError(absl::StrCat("--", flag, ": expected name=number, got '", pair, "'"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag, ": expected name=number, got '", pair, "'"));
     }
     if (!numbers.emplace(pair.substr(0, equals), value).second) {
-      return absl::InvalidArgumentError(absl::StrCat("--", flag, ": '", pair.substr(0, equals), "' is given twice"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag, ": '", pair.substr(0, equals), "' is given twice"));
     }
   }
   return numbers;

@@ -9,9 +9,9 @@
 
 namespace alidade::pref {
 
-// Markdown: what it is, the definition as it stands in its file, what it reads, hyperparameters with default and range,
-// metrics, and which schedules are exact for it.
-std::string documentObjective(const schedule::Signature &signature, const std::string &definition);
+// Markdown: what it is, the definition as it stands in its file, what it reads, hyperparameters
+// with default and range, metrics, and which schedules are exact for it.
+std::string documentObjective(const schedule::Signature& signature, const std::string& definition);
 
 }  // namespace alidade::pref
 

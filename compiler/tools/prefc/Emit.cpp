@@ -21,11 +21,12 @@
 namespace alidade::pref {
 namespace {
 
-constexpr const char *kDerivedLevels[] = {"definition", "canonical", "differentiated", "signature", "doc"};
-constexpr const char *kCompiledLevels[] = {"loops",    "llvm",      "assembly",   "object",
+constexpr const char* kDerivedLevels[] = {"definition", "canonical", "differentiated", "signature",
+                                          "doc"};
+constexpr const char* kCompiledLevels[] = {"loops",    "llvm",      "assembly",   "object",
                                            "ptx_sm80", "ptx_sm90a", "cubin_sm90a"};
 
-absl::Status writeText(const std::string &path, const std::string &text) {
+absl::Status writeText(const std::string& path, const std::string& text) {
   if (path != "-") return WriteFile(path, text);
   std::fwrite(text.data(), 1, text.size(), stdout);
   return absl::OkStatus();
@@ -33,7 +34,7 @@ absl::Status writeText(const std::string &path, const std::string &text) {
 
 using Texts = std::map<std::string, std::string>;
 
-absl::StatusOr<Texts> derivedTexts(const std::string &path, const DerivedObjective &derived) {
+absl::StatusOr<Texts> derivedTexts(const std::string& path, const DerivedObjective& derived) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string source, ReadFile(path));
   return Texts{{"definition", printModule(*derived.definition)},
                {"canonical", printModule(*derived.canonical)},
@@ -42,16 +43,17 @@ absl::StatusOr<Texts> derivedTexts(const std::string &path, const DerivedObjecti
                {"doc", documentObjective(derived.signature, source)}};
 }
 
-absl::Status compiledTexts(const DerivedObjective &derived, const CommandLine &line, Texts &texts) {
+absl::Status compiledTexts(const DerivedObjective& derived, const CommandLine& line, Texts& texts) {
   CompileOptions options;
   options.registerAtLoad = true;
   options.keepTexts = line.has("loops") || line.has("llvm") || line.has("assembly");
   std::string diagnostics;
-  mlir::ScopedDiagnosticHandler handler(derived.differentiated.get()->getContext(), [&](mlir::Diagnostic &diagnostic) {
-    llvm::raw_string_ostream stream(diagnostics);
-    stream << diagnostic.getLocation() << ": " << diagnostic << "\n";
-    return mlir::success();
-  });
+  mlir::ScopedDiagnosticHandler handler(
+      derived.differentiated.get()->getContext(), [&](mlir::Diagnostic& diagnostic) {
+        llvm::raw_string_ostream stream(diagnostics);
+        stream << diagnostic.getLocation() << ": " << diagnostic << "\n";
+        return mlir::success();
+      });
   mlir::FailureOr<CompiledObjective> compiled =
       compileObjective(*derived.differentiated, SignatureToJson(derived.signature), options);
   if (mlir::failed(compiled)) return absl::InternalError(diagnostics);
@@ -70,29 +72,33 @@ absl::Status compiledTexts(const DerivedObjective &derived, const CommandLine &l
 
 }  // namespace
 
-absl::Status emitCommand(const std::vector<std::string> &args) {
+absl::Status emitCommand(const std::vector<std::string>& args) {
   FlagSpec spec = {{"paper", true}, {"objectives", true}};
   std::set<std::string> levels;
-  for (const char *level : kDerivedLevels) levels.insert(level);
-  for (const char *level : kCompiledLevels) levels.insert(level);
-  for (const std::string &level : levels) spec[level] = true;
+  for (const char* level : kDerivedLevels) levels.insert(level);
+  for (const char* level : kCompiledLevels) levels.insert(level);
+  for (const std::string& level : levels) spec[level] = true;
   ALIDADE_ASSIGN_OR_RETURN(const CommandLine line, CommandLine::parse(args, spec));
-  ALIDADE_ASSIGN_OR_RETURN(const std::string path,
-                           objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
+  ALIDADE_ASSIGN_OR_RETURN(
+      const std::string path,
+      objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, deriveObjectiveFile(path, context));
   if (line.has("paper") && line.get("paper") != derived.signature.paper) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": paper: expected '", line.get("paper"), "', got '",
-                                                   derived.signature.paper, "'"));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": paper: expected '", line.get("paper"),
+                                                   "', got '", derived.signature.paper, "'"));
   }
   ALIDADE_ASSIGN_OR_RETURN(Texts texts, derivedTexts(path, derived));
   bool wantsCode = false, wantsAny = false;
-  for (const std::string &level : levels) wantsAny |= line.has(level);
-  for (const char *level : kCompiledLevels) wantsCode |= line.has(level);
-  if (!wantsAny) return absl::InvalidArgumentError("emit: expected at least one of --definition ... --object, got none");
+  for (const std::string& level : levels) wantsAny |= line.has(level);
+  for (const char* level : kCompiledLevels) wantsCode |= line.has(level);
+  if (!wantsAny)
+    return absl::InvalidArgumentError(
+        "emit: expected at least one of --definition ... --object, got none");
   if (wantsCode) ALIDADE_RETURN_IF_ERROR(compiledTexts(derived, line, texts));
-  for (const std::string &level : levels) {
-    for (const std::string &file : line.all(level)) ALIDADE_RETURN_IF_ERROR(writeText(file, texts.at(level)));
+  for (const std::string& level : levels) {
+    for (const std::string& file : line.all(level))
+      ALIDADE_RETURN_IF_ERROR(writeText(file, texts.at(level)));
   }
   return absl::OkStatus();
 }

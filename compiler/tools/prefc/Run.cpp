@@ -19,10 +19,11 @@
 namespace alidade::pref {
 namespace {
 
-absl::StatusOr<Call> callOf(const CommandLine &line) {
+absl::StatusOr<Call> callOf(const CommandLine& line) {
   Call call;
   const std::string path = line.get("inputs");
-  if (path.empty()) return absl::InvalidArgumentError("--inputs: expected a safetensors file, got none");
+  if (path.empty())
+    return absl::InvalidArgumentError("--inputs: expected a safetensors file, got none");
   if (path.size() > 5 && path.substr(path.size() - 5) == ".json") {
     ALIDADE_ASSIGN_OR_RETURN(Golden golden, readGolden(path));
     call.inputs = std::move(golden.inputs);
@@ -32,7 +33,7 @@ absl::StatusOr<Call> callOf(const CommandLine &line) {
   }
   using Numbers = std::map<std::string, double>;
   ALIDADE_ASSIGN_OR_RETURN(const Numbers given, line.getNumbers("hyper"));
-  for (const auto &[name, value] : given) call.hyperparameters[name] = value;
+  for (const auto& [name, value] : given) call.hyperparameters[name] = value;
   ALIDADE_ASSIGN_OR_RETURN(const bool trained, line.headIsTrained());
   call.frozenHead = !trained;
   call.schedule = line.get("schedule");
@@ -41,13 +42,16 @@ absl::StatusOr<Call> callOf(const CommandLine &line) {
   return call;
 }
 
-absl::StatusOr<CallResult> runBackend(const std::string &backend, const std::string &path, const Call &call) {
+absl::StatusOr<CallResult> runBackend(const std::string& backend, const std::string& path,
+                                      const Call& call) {
   if (backend == "cpu") {
-    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective *objective, runtime::CompileObjectiveFile(path));
+    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective,
+                             runtime::CompileObjectiveFile(path));
     return runCompiled(*objective, call);
   }
   if (backend != "interpreter") {
-    return absl::InvalidArgumentError(absl::StrCat("--backend: expected interpreter or cpu, got '", backend, "'"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--backend: expected interpreter or cpu, got '", backend, "'"));
   }
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, deriveObjectiveFile(path, context));
@@ -55,22 +59,23 @@ absl::StatusOr<CallResult> runBackend(const std::string &backend, const std::str
 }
 
 // One line per array: numbers where there are few, shape and norm where there are many.
-void printSummary(const CallResult &result) {
+void printSummary(const CallResult& result) {
   std::printf("schedule %s\n", result.schedule.c_str());
-  for (const auto &[name, array] : result.outputs) {
+  for (const auto& [name, array] : result.outputs) {
     if (array.shape.empty()) {
       std::printf("%-40s %.9g\n", name.c_str(), array.reals[0]);
       continue;
     }
     double squares = 0;
     for (double value : array.reals) squares += value * value;
-    std::printf("%-40s [%s] norm %.9g\n", name.c_str(), absl::StrJoin(array.shape, ", ").c_str(), std::sqrt(squares));
+    std::printf("%-40s [%s] norm %.9g\n", name.c_str(), absl::StrJoin(array.shape, ", ").c_str(),
+                std::sqrt(squares));
   }
 }
 
 }  // namespace
 
-absl::Status runCommand(const std::vector<std::string> &args) {
+absl::Status runCommand(const std::vector<std::string>& args) {
   ALIDADE_ASSIGN_OR_RETURN(const CommandLine line,
                            CommandLine::parse(args, {{"inputs", true},
                                                      {"hyper", true},
@@ -82,10 +87,12 @@ absl::Status runCommand(const std::vector<std::string> &args) {
                                                      {"out", true},
                                                      {"json", false},
                                                      {"objectives", true}}));
-  ALIDADE_ASSIGN_OR_RETURN(const std::string path,
-                           objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
+  ALIDADE_ASSIGN_OR_RETURN(
+      const std::string path,
+      objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
   ALIDADE_ASSIGN_OR_RETURN(const Call call, callOf(line));
-  ALIDADE_ASSIGN_OR_RETURN(const CallResult result, runBackend(line.get("backend", "cpu"), path, call));
+  ALIDADE_ASSIGN_OR_RETURN(const CallResult result,
+                           runBackend(line.get("backend", "cpu"), path, call));
   if (line.has("out")) ALIDADE_RETURN_IF_ERROR(writeArrays(line.get("out"), result.outputs));
   if (line.has("json")) {
     std::fputs(arraysToJson(result.outputs).c_str(), stdout);

@@ -31,7 +31,7 @@ NAME is looked up as DIR/NAME/NAME.mlir with --objectives=DIR (default: compiler
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
   if (args.empty() || args[0] == "help" || args[0] == "--help") {
     std::fputs(kUsage, args.empty() ? stderr : stdout);
@@ -48,7 +48,8 @@ int main(int argc, char **argv) {
   } else if (args[0] == "check") {
     status = alidade::pref::checkCommand(rest);
   } else {
-    status = alidade::UnknownNameError("command", args[0], {"check", "emit", "explain", "help", "run"});
+    status =
+        alidade::UnknownNameError("command", args[0], {"check", "emit", "explain", "help", "run"});
   }
   if (status.ok()) return 0;
   std::fprintf(stderr, "prefc: %s\n", std::string(status.message()).c_str());

@@ -23,7 +23,7 @@ class Slice {
  public:
   explicit Slice(Value cotangent) : cotangent(cotangent) {
     auto objective = cotangent.getDefiningOp()->getParentOfType<ObjectiveOp>();
-    for (const Read &read : readsOf(objective))
+    for (const Read& read : readsOf(objective))
       if (read.hasGradient) unknownDistributions.insert(read.distribution);
   }
 
@@ -33,13 +33,16 @@ class Slice {
   // When a value becomes known.
   Granularity granularityOf(Value value);
   // Unknown scalars, or unknown scores of a token, that enter the token arithmetic above `value`.
-  void collectUnknowns(Value value, llvm::SetVector<Value> &unknowns);
-  // Names of the unknown reads below `value`, and the mnemonics of the reductions that join their scores.
-  void collectSources(Value value, llvm::SetVector<Value> &visited, llvm::SetVector<llvm::StringRef> &reductions,
-                      llvm::SmallVectorImpl<std::string> &reads);
+  void collectUnknowns(Value value, llvm::SetVector<Value>& unknowns);
+  // Names of the unknown reads below `value`, and the mnemonics of the reductions that join their
+  // scores.
+  void collectSources(Value value, llvm::SetVector<Value>& visited,
+                      llvm::SetVector<llvm::StringRef>& reductions,
+                      llvm::SmallVectorImpl<std::string>& reads);
 
   Value cotangent;
-  // Distributions with gradient: one forward pass yields the score that a `detached` operation reads, too.
+  // Distributions with gradient: one forward pass yields the score that a `detached` operation
+  // reads, too.
   llvm::DenseSet<mlir::Attribute> unknownDistributions;
   llvm::DenseMap<Value, Granularity> granularities;
 };
@@ -50,11 +53,12 @@ Granularity Slice::granularityOf(Value value) {
   auto known = granularities.find(value);
   if (known != granularities.end()) return known->second;
   Granularity granularity = Granularity::kKnown;
-  mlir::Operation *op = value.getDefiningOp();
+  mlir::Operation* op = value.getDefiningOp();
   if (auto read = llvm::dyn_cast<LogProbOp>(op)) {
     if (unknownDistributions.contains(read.getDistribution())) granularity = Granularity::kToken;
   } else {
-    for (Value operand : op->getOperands()) granularity = std::max(granularity, granularityOf(operand));
+    for (Value operand : op->getOperands())
+      granularity = std::max(granularity, granularityOf(operand));
     // A reduction of something unknown is known when the last of its points is.
     if (granularity != Granularity::kKnown && llvm::isa<SumOp, MeanOp>(op)) {
       bool overRow = axesOf(value).empty();
@@ -65,7 +69,7 @@ Granularity Slice::granularityOf(Value value) {
   return granularity;
 }
 
-void Slice::collectUnknowns(Value value, llvm::SetVector<Value> &unknowns) {
+void Slice::collectUnknowns(Value value, llvm::SetVector<Value>& unknowns) {
   if (granularityOf(value) == Granularity::kKnown || unknowns.contains(value)) return;
   if (axesOf(value).size() < 2 || value.getDefiningOp<LogProbOp>()) {
     unknowns.insert(value);
@@ -74,10 +78,11 @@ void Slice::collectUnknowns(Value value, llvm::SetVector<Value> &unknowns) {
   for (Value operand : value.getDefiningOp()->getOperands()) collectUnknowns(operand, unknowns);
 }
 
-void Slice::collectSources(Value value, llvm::SetVector<Value> &visited, llvm::SetVector<llvm::StringRef> &reductions,
-                           llvm::SmallVectorImpl<std::string> &reads) {
+void Slice::collectSources(Value value, llvm::SetVector<Value>& visited,
+                           llvm::SetVector<llvm::StringRef>& reductions,
+                           llvm::SmallVectorImpl<std::string>& reads) {
   if (granularityOf(value) == Granularity::kKnown || !visited.insert(value)) return;
-  mlir::Operation *op = value.getDefiningOp();
+  mlir::Operation* op = value.getDefiningOp();
   if (auto read = llvm::dyn_cast<LogProbOp>(op)) reads.push_back(read.getDistribution().getName());
   for (Value operand : op->getOperands()) {
     collectSources(operand, visited, reductions, reads);
@@ -109,10 +114,10 @@ schedule::Coupling Slice::coupling() {
 
 schedule::Coupling analyzeCoupling(Value cotangent) { return Slice(cotangent).coupling(); }
 
-std::string describe(const schedule::Coupling &coupling) {
+std::string describe(const schedule::Coupling& coupling) {
   std::string name(schedule::GranularityName(coupling.granularity));
-  return name + ", rank " + std::to_string(coupling.rank) + (coupling.dense ? ", dense: " : ", sparse: ") +
-         coupling.reason;
+  return name + ", rank " + std::to_string(coupling.rank) +
+         (coupling.dense ? ", dense: " : ", sparse: ") + coupling.reason;
 }
 
 namespace {
@@ -125,8 +130,8 @@ struct AnalyzeCoupling : impl::AnalyzeCouplingBase<AnalyzeCoupling> {
       return signalPassFailure();
     }
     llvm::SmallVector<NamedValue> cotangents = cotangentsOf(objective);
-    auto *cotangent = cotangents.begin();
-    for (const Read &read : readsOf(objective))
+    auto* cotangent = cotangents.begin();
+    for (const Read& read : readsOf(objective))
       if (read.hasGradient)
         read.first()->emitRemark() << describe(analyzeCoupling((cotangent++)->value));
     markAllAnalysesPreserved();

@@ -10,12 +10,13 @@
 
 namespace alidade::pref {
 
-// The coupling of one cotangent, a value of axes [row, token(R)] in a differentiated objective. Canonicalise before:
-// the rank counts the unknown scalars that enter the token arithmetic as written.
+// The coupling of one cotangent, a value of axes [row, token(R)] in a differentiated objective.
+// Canonicalise before: the rank counts the unknown scalars that enter the token arithmetic as
+// written.
 schedule::Coupling analyzeCoupling(mlir::Value cotangent);
 
 // "row, rank 1, sparse: ..."
-std::string describe(const schedule::Coupling &coupling);
+std::string describe(const schedule::Coupling& coupling);
 
 #define GEN_PASS_DECL_ANALYZECOUPLING
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h.inc"

@@ -18,16 +18,19 @@ using mlir::Value;
 
 namespace {
 
-// One reverse sweep. The cotangents of a value are collected until its definition is reached, then summed once.
+// One reverse sweep. The cotangents of a value are collected until its definition is reached, then
+// summed once.
 class ReverseSweep {
  public:
   explicit ReverseSweep(ObjectiveOp objective)
-      : block(objective.getBody().front()), yield(llvm::cast<YieldOp>(block.back())), builder(yield) {}
+      : block(objective.getBody().front()),
+        yield(llvm::cast<YieldOp>(block.back())),
+        builder(yield) {}
 
   mlir::LogicalResult run();
 
   // The summed cotangent of a read, of its axes; null when the loss does not depend on it.
-  Value cotangentOf(const Read &read);
+  Value cotangentOf(const Read& read);
 
  private:
   // Values on a path from a log-probability with gradient, forwards.
@@ -35,7 +38,7 @@ class ReverseSweep {
   mlir::LogicalResult pullBack(TermOpInterface op);
   Value summed(Value value);
 
-  mlir::Block &block;
+  mlir::Block& block;
   YieldOp yield;
   mlir::OpBuilder builder;
   llvm::DenseSet<Value> active;
@@ -45,17 +48,18 @@ class ReverseSweep {
 }  // namespace
 
 void ReverseSweep::markActive() {
-  for (mlir::Operation &op : block.without_terminator()) {
+  for (mlir::Operation& op : block.without_terminator()) {
     auto read = llvm::dyn_cast<LogProbOp>(op);
     bool isActive = read && read.hasGradient();
     if (!llvm::isa<StopGradientOp>(op))
-      isActive |= llvm::any_of(op.getOperands(), [&](Value operand) { return active.contains(operand); });
+      isActive |=
+          llvm::any_of(op.getOperands(), [&](Value operand) { return active.contains(operand); });
     if (isActive) active.insert(op.getResult(0));
   }
 }
 
 Value ReverseSweep::summed(Value value) {
-  llvm::SmallVector<Value> &terms = cotangents[value];
+  llvm::SmallVector<Value>& terms = cotangents[value];
   if (terms.empty()) return {};
   TermBuilder t(builder, value.getLoc());
   Value sum = terms.front();
@@ -70,11 +74,13 @@ mlir::LogicalResult ReverseSweep::pullBack(TermOpInterface op) {
   if (!cotangent || llvm::isa<LogProbOp>(op)) return success();
   if (op.isValueOnly()) {
     mlir::InFlightDiagnostic diagnostic =
-        op->emitOpError() << "is piecewise constant: no gradient passes, but the loss depends on its result; use "
-                             "pref.stop_gradient on the operand if that is meant";
+        op->emitOpError()
+        << "is piecewise constant: no gradient passes, but the loss depends on its result; use "
+           "pref.stop_gradient on the operand if that is meant";
     for (Value operand : op->getOperands())
-      if (active.contains(operand)) diagnostic.attachNote(operand.getLoc()) << "a gradient is wanted for this value";
-    for (mlir::Operation *user : result.getUsers())
+      if (active.contains(operand))
+        diagnostic.attachNote(operand.getLoc()) << "a gradient is wanted for this value";
+    for (mlir::Operation* user : result.getUsers())
       diagnostic.attachNote(user->getLoc()) << "the gradient arrives from here";
     return diagnostic;
   }
@@ -85,8 +91,8 @@ mlir::LogicalResult ReverseSweep::pullBack(TermOpInterface op) {
   TermBuilder t(builder, op->getLoc());
   for (auto [operand, isWanted, value] : llvm::zip(op->getOperands(), wanted, pulled)) {
     if (!isWanted || !value) continue;
-    // An operand that was broadcast receives the sum over the points it was copied to; a cotangent that knows of fewer
-    // axes is the same at all points.
+    // An operand that was broadcast receives the sum over the points it was copied to; a cotangent
+    // that knows of fewer axes is the same at all points.
     Value reduced = t.reduceTo(value, axesOf(operand));
     cotangents[operand].push_back(t.broadcast(reduced, axesOf(operand)));
   }
@@ -96,20 +102,21 @@ mlir::LogicalResult ReverseSweep::pullBack(TermOpInterface op) {
 mlir::LogicalResult ReverseSweep::run() {
   markActive();
   if (!active.contains(yield.getLoss())) {
-    mlir::InFlightDiagnostic diagnostic = yield.emitOpError()
-                                          << "the loss does not depend on any log-probability with gradient";
+    mlir::InFlightDiagnostic diagnostic =
+        yield.emitOpError() << "the loss does not depend on any log-probability with gradient";
     diagnostic.attachNote(yield.getLoss().getLoc()) << "the loss";
     return diagnostic;
   }
   llvm::SmallVector<TermOpInterface> forward;
-  for (mlir::Operation &op : block.without_terminator()) forward.push_back(llvm::cast<TermOpInterface>(op));
+  for (mlir::Operation& op : block.without_terminator())
+    forward.push_back(llvm::cast<TermOpInterface>(op));
   cotangents[yield.getLoss()].push_back(TermBuilder(builder, yield.getLoc()).constant(1));
   for (TermOpInterface op : llvm::reverse(forward))
     if (failed(pullBack(op))) return failure();
   return success();
 }
 
-Value ReverseSweep::cotangentOf(const Read &read) {
+Value ReverseSweep::cotangentOf(const Read& read) {
   Value sum;
   TermBuilder t(builder, read.first().getLoc());
   for (LogProbOp op : read.ops) {
@@ -122,7 +129,7 @@ Value ReverseSweep::cotangentOf(const Read &read) {
 // Metrics of axes [row] become their means over rows.
 static void reduceMetrics(YieldOp yield) {
   mlir::OpBuilder builder(yield);
-  for (mlir::OpOperand &metric : yield.getMetricsMutable())
+  for (mlir::OpOperand& metric : yield.getMetricsMutable())
     if (!axesOf(metric.get()).empty())
       metric.set(MeanOp::create(builder, metric.get().getLoc(), metric.get(), AxisKind::Row));
 }
@@ -135,13 +142,13 @@ mlir::LogicalResult differentiate(ObjectiveOp objective) {
   mlir::Builder builder(objective.getContext());
   llvm::SmallVector<mlir::Attribute> names;
   llvm::SmallVector<Value> cotangents;
-  for (const Read &read : readsOf(objective)) {
+  for (const Read& read : readsOf(objective)) {
     if (!read.hasGradient) continue;
     Value cotangent = sweep.cotangentOf(read);
     if (!cotangent) {
       return read.first().emitOpError()
-             << "carries a gradient, but the loss does not depend on " << read.distribution.getName()
-             << "; say `detached` if only its value is wanted";
+             << "carries a gradient, but the loss does not depend on "
+             << read.distribution.getName() << "; say `detached` if only its value is wanted";
     }
     names.push_back(builder.getStringAttr(read.distribution.getName()));
     cotangents.push_back(cotangent);
@@ -149,7 +156,8 @@ mlir::LogicalResult differentiate(ObjectiveOp objective) {
   yield.getCotangentsMutable().assign(cotangents);
   yield.setCotangentNamesAttr(builder.getArrayAttr(names));
   reduceMetrics(yield);
-  for (StopGradientOp op : llvm::make_early_inc_range(objective.getBody().front().getOps<StopGradientOp>())) {
+  for (StopGradientOp op :
+       llvm::make_early_inc_range(objective.getBody().front().getOps<StopGradientOp>())) {
     op.getResult().replaceAllUsesWith(op.getX());
     op.erase();
   }

@@ -12,7 +12,8 @@ namespace alidade::pref {
 #define GEN_PASS_DECL_DIFFERENTIATE
 #include "compiler/transforms/Differentiate/Differentiate.h.inc"
 
-// What the pass does, as a function. Fails with a diagnostic; an objective that has cotangents already is an error.
+// What the pass does, as a function. Fails with a diagnostic; an objective that has cotangents
+// already is an error.
 mlir::LogicalResult differentiate(ObjectiveOp objective);
 
 #define GEN_PASS_REGISTRATION

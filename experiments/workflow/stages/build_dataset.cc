@@ -10,7 +10,8 @@ namespace alidade::experiments {
 namespace {
 
 // Settings as the builder takes them. Errors are located at the setting.
-absl::StatusOr<nlohmann::json> ConfigOf(const ExperimentFile& file, int index, const datasets::Builder& builder) {
+absl::StatusOr<nlohmann::json> ConfigOf(const ExperimentFile& file, int index,
+                                        const datasets::Builder& builder) {
   const nlohmann::json defaults = builder.defaults();
   std::vector<std::string> known;
   for (const auto& [name, value] : defaults.items()) known.push_back(name);
@@ -23,11 +24,12 @@ absl::StatusOr<nlohmann::json> ConfigOf(const ExperimentFile& file, int index, c
     const std::vector<PathStep> value_path = {{"setting", i}, {"value"}};
     if (!defaults.contains(name)) {
       return file.ErrorInStage(index, name_path,
-                               absl::StrCat("expected a setting of the builder ", builder.name(), ", got \"", name,
-                                            "\"", Suggestion(name, known)));
+                               absl::StrCat("expected a setting of the builder ", builder.name(),
+                                            ", got \"", name, "\"", Suggestion(name, known)));
     }
     if (config.contains(name)) {
-      return file.ErrorInStage(index, name_path, absl::StrCat("setting \"", name, "\" stands twice"));
+      return file.ErrorInStage(index, name_path,
+                               absl::StrCat("setting \"", name, "\" stands twice"));
     }
     if (defaults[name].is_string()) {
       config[name] = text;
@@ -35,8 +37,9 @@ absl::StatusOr<nlohmann::json> ConfigOf(const ExperimentFile& file, int index, c
     }
     config[name] = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (config[name].is_discarded()) {
-      return file.ErrorInStage(index, value_path, absl::StrCat("setting \"", name, "\": expected a value like ",
-                                                               defaults[name].dump(), ", got \"", text, "\""));
+      return file.ErrorInStage(index, value_path,
+                               absl::StrCat("setting \"", name, "\": expected a value like ",
+                                            defaults[name].dump(), ", got \"", text, "\""));
     }
   }
   return config;
@@ -63,7 +66,8 @@ class BuildDatasetStage : public StageKind {
     return absl::OkStatus();
   }
 
-  absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int> needs) const override {
+  absl::Status Check(const ExperimentFile& file, int index,
+                     absl::Span<const int> needs) const override {
     ALIDADE_ASSIGN_OR_RETURN(const datasets::Builder* builder, Builder(file, index));
     std::vector<NeedCount> counts;
     for (const std::string& role : builder->inputs()) {
@@ -80,7 +84,8 @@ class BuildDatasetStage : public StageKind {
 
   absl::Status Run(const StageContext& context) const override {
     const BuildDataset& stage = context.stage->build_dataset();
-    ALIDADE_ASSIGN_OR_RETURN(const datasets::Builder* builder, datasets::FindBuilder(stage.builder()));
+    ALIDADE_ASSIGN_OR_RETURN(const datasets::Builder* builder,
+                             datasets::FindBuilder(stage.builder()));
     datasets::BuildRequest request;
     const nlohmann::json defaults = builder->defaults();
     request.config = nlohmann::json::object();
@@ -91,7 +96,8 @@ class BuildDatasetStage : public StageKind {
     }
     for (const std::string& role : builder->inputs()) {
       const bool model = role == "model";
-      const std::vector<StageInput> inputs = InputsOf(context, model ? Role::kModel : Role::kDataset);
+      const std::vector<StageInput> inputs =
+          InputsOf(context, model ? Role::kModel : Role::kDataset);
       request.inputs[role] = model ? ModelFolder(inputs[0]) : DatasetFolderOf(inputs[0]);
     }
     request.folder = JoinPath(context.folder, "dataset");

@@ -22,26 +22,31 @@ class EvaluateStage : public StageKind {
 
   absl::Status Resolve(ExperimentFile&, int) const override { return absl::OkStatus(); }
 
-  absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int> needs) const override {
+  absl::Status Check(const ExperimentFile& file, int index,
+                     absl::Span<const int> needs) const override {
     ALIDADE_RETURN_IF_ERROR(
         CheckNeeds(file, index, needs, {{Role::kModel, 1, file.experiment().stage_size()}}));
     const Evaluate& stage = file.experiment().stage(index).evaluate();
-    if (stage.task().empty()) return file.ErrorInStage(index, {}, "task: expected at least one task, got none");
+    if (stage.task().empty())
+      return file.ErrorInStage(index, {}, "task: expected at least one task, got none");
     for (int i = 0; i < stage.task_size(); ++i) {
       const std::vector<PathStep> path = {{"task", i}};
       const absl::StatusOr<const eval::Task*> task = eval::FindTask(stage.task(i));
       if (!task.ok()) return file.ErrorInStage(index, path, task.status().message());
       for (int k = 0; k < i; ++k) {
         if (stage.task(k) == stage.task(i)) {
-          return file.ErrorInStage(index, path, absl::StrCat("task: \"", stage.task(i), "\" stands twice"));
+          return file.ErrorInStage(index, path,
+                                   absl::StrCat("task: \"", stage.task(i), "\" stands twice"));
         }
       }
     }
     if (stage.num_images() < 1 || stage.num_images() > datasets::kTestImages) {
-      return file.ErrorInStage(index, {{"num_images"}}, absl::StrCat("num_images: expected 1 to ", datasets::kTestImages,
-                                                                     ", got ", stage.num_images()));
+      return file.ErrorInStage(index, {{"num_images"}},
+                               absl::StrCat("num_images: expected 1 to ", datasets::kTestImages,
+                                            ", got ", stage.num_images()));
     }
-    const absl::StatusOr<datasets::TestSplit> split = datasets::TestSplit::Create(stage.preset(), 1);
+    const absl::StatusOr<datasets::TestSplit> split =
+        datasets::TestSplit::Create(stage.preset(), 1);
     if (!split.ok()) return file.ErrorInStage(index, {{"preset"}}, split.status().message());
     if (stage.resamples() < 1) {
       return file.ErrorInStage(index, {{"resamples"}},
@@ -62,8 +67,9 @@ class EvaluateStage : public StageKind {
   // Models that an interrupted call had finished are not asked again.
   absl::Status Run(const StageContext& context) const override {
     const Evaluate& stage = context.stage->evaluate();
-    ALIDADE_ASSIGN_OR_RETURN(const datasets::TestSplit split,
-                             datasets::TestSplit::Create(stage.preset(), static_cast<int>(stage.num_images())));
+    ALIDADE_ASSIGN_OR_RETURN(
+        const datasets::TestSplit split,
+        datasets::TestSplit::Create(stage.preset(), static_cast<int>(stage.num_images())));
     const std::vector<std::string> tasks(stage.task().begin(), stage.task().end());
     const std::vector<StageInput> models = InputsOf(context, Role::kModel);
     Progress progress(context.label, static_cast<int64_t>(models.size()), "models");
@@ -78,8 +84,8 @@ class EvaluateStage : public StageKind {
       options.seed = context.seed;
       options.source = &split;
       options.bootstrap.resamples = stage.resamples();
-      ALIDADE_ASSIGN_OR_RETURN(const eval::Evaluation evaluation, eval::Evaluate(*responder, tasks, options), "model ",
-                               models[i].id);
+      ALIDADE_ASSIGN_OR_RETURN(const eval::Evaluation evaluation,
+                               eval::Evaluate(*responder, tasks, options), "model ", models[i].id);
       const std::string unfinished = absl::StrCat(folder, ".tmp");
       ALIDADE_RETURN_IF_ERROR(RemoveTree(unfinished));
       ALIDADE_RETURN_IF_ERROR(MakeFolder(unfinished));

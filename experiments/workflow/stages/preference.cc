@@ -13,13 +13,14 @@
 namespace alidade::experiments {
 namespace {
 
-// Every hyperparameter of the objective, in the order of its declaration. Errors: an unknown one, one given twice, one
-// out of its range.
-absl::StatusOr<std::vector<trainers::Hyperparameter>> ResolveHyperparameters(const ExperimentFile& file, int index,
-                                                                             const runtime::Signature& signature) {
+// Every hyperparameter of the objective, in the order of its declaration. Errors: an unknown one,
+// one given twice, one out of its range.
+absl::StatusOr<std::vector<trainers::Hyperparameter>> ResolveHyperparameters(
+    const ExperimentFile& file, int index, const runtime::Signature& signature) {
   const trainers::PreferenceConfig& config = file.experiment().stage(index).preference();
   std::vector<std::string> known;
-  for (const runtime::Hyperparameter& declared : signature.hyperparameters) known.push_back(declared.name);
+  for (const runtime::Hyperparameter& declared : signature.hyperparameters)
+    known.push_back(declared.name);
   std::map<std::string, double> given;
   for (int i = 0; i < config.hyperparameter_size(); ++i) {
     const trainers::Hyperparameter& got = config.hyperparameter(i);
@@ -30,17 +31,19 @@ absl::StatusOr<std::vector<trainers::Hyperparameter>> ResolveHyperparameters(con
     const std::vector<PathStep> name_path = {{"hyperparameter", i}, {"name"}};
     const std::vector<PathStep> value_path = {{"hyperparameter", i}, {"value"}};
     if (declared == nullptr) {
-      return file.ErrorInStage(index, name_path,
-                               absl::StrCat("expected a hyperparameter of ", signature.name, ", got \"", got.name(),
-                                            "\"", Suggestion(got.name(), known)));
+      return file.ErrorInStage(
+          index, name_path,
+          absl::StrCat("expected a hyperparameter of ", signature.name, ", got \"", got.name(),
+                       "\"", Suggestion(got.name(), known)));
     }
     if (!got.has_value()) {
-      return file.ErrorInStage(index, name_path, absl::StrCat(got.name(), ": expected a value, got none"));
+      return file.ErrorInStage(index, name_path,
+                               absl::StrCat(got.name(), ": expected a value, got none"));
     }
     if (!declared->Contains(got.value())) {
       return file.ErrorInStage(index, value_path,
-                               absl::StrCat(got.name(), ": expected a value in ", declared->Range(), " (", signature.name,
-                                            "), got ", got.value()));
+                               absl::StrCat(got.name(), ": expected a value in ", declared->Range(),
+                                            " (", signature.name, "), got ", got.value()));
     }
     if (!given.emplace(got.name(), got.value()).second) {
       return file.ErrorInStage(index, name_path, absl::StrCat(got.name(), ": stands twice"));
@@ -64,25 +67,35 @@ class PreferenceStage : public StageKind {
 
   absl::Status Resolve(ExperimentFile& file, int index) const override {
     const std::string objective_name = file.experiment().stage(index).preference().objective();
-    const absl::StatusOr<const runtime::Objective*> objective = runtime::FindObjective(objective_name);
-    if (!objective.ok()) return file.ErrorInStage(index, {{"objective"}}, objective.status().message());
-    ALIDADE_ASSIGN_OR_RETURN(const auto resolved, ResolveHyperparameters(file, index, (*objective)->signature()));
-    trainers::PreferenceConfig* config = file.experiment().mutable_stage(index)->mutable_preference();
+    const absl::StatusOr<const runtime::Objective*> objective =
+        runtime::FindObjective(objective_name);
+    if (!objective.ok())
+      return file.ErrorInStage(index, {{"objective"}}, objective.status().message());
+    ALIDADE_ASSIGN_OR_RETURN(const auto resolved,
+                             ResolveHyperparameters(file, index, (*objective)->signature()));
+    trainers::PreferenceConfig* config =
+        file.experiment().mutable_stage(index)->mutable_preference();
     config->mutable_hyperparameter()->Assign(resolved.begin(), resolved.end());
     return absl::OkStatus();
   }
 
-  absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int> needs) const override {
-    ALIDADE_RETURN_IF_ERROR(CheckNeeds(file, index, needs, {{Role::kDataset, 1, 1}, {Role::kModel, 1, 1}}));
-    return LocateFieldError(file, index,
-                            trainers::ValidatePreferenceConfig(file.experiment().stage(index).preference()));
+  absl::Status Check(const ExperimentFile& file, int index,
+                     absl::Span<const int> needs) const override {
+    ALIDADE_RETURN_IF_ERROR(
+        CheckNeeds(file, index, needs, {{Role::kDataset, 1, 1}, {Role::kModel, 1, 1}}));
+    return LocateFieldError(
+        file, index,
+        trainers::ValidatePreferenceConfig(file.experiment().stage(index).preference()));
   }
 
-  absl::StatusOr<std::string> CodeVersion(const ExperimentFile&, int) const override { return code_; }
+  absl::StatusOr<std::string> CodeVersion(const ExperimentFile&, int) const override {
+    return code_;
+  }
 
   absl::Status Run(const StageContext& context) const override {
     const trainers::PreferenceConfig& config = context.stage->preference();
-    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective, runtime::FindObjective(config.objective()));
+    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective,
+                             runtime::FindObjective(config.objective()));
     trainers::PreferenceInputs inputs;
     inputs.model = ModelFolder(InputsOf(context, Role::kModel)[0]);
     if (trainers::NeedsReference(*objective)) inputs.reference = inputs.model;

@@ -51,12 +51,14 @@ std::string LabelOf(const Experiment& experiment, const std::string& id) {
   return stage == nullptr || stage->label().empty() ? id : stage->label();
 }
 
-// Names of a task's metrics as records spell them: "adversarial.accuracy", or "accuracy" where there are no groups.
+// Names of a task's metrics as records spell them: "adversarial.accuracy", or "accuracy" where
+// there are no groups.
 std::vector<std::string> MetricNames(const eval::TaskDefinition& task) {
   std::vector<std::string> names;
   for (const eval::MetricDefinition& metric : task.metrics) {
     if (task.groups.empty()) names.push_back(metric.name);
-    for (const std::string& group : task.groups) names.push_back(absl::StrCat(group, ".", metric.name));
+    for (const std::string& group : task.groups)
+      names.push_back(absl::StrCat(group, ".", metric.name));
   }
   return names;
 }
@@ -73,44 +75,52 @@ absl::Status CheckMetric(const ExperimentFile& file, int index, const std::vecto
   std::vector<PathStep> path = where;
   if (std::count(tasks.begin(), tasks.end(), task) == 0) {
     path.push_back({"task"});
-    return file.ErrorInStage(index, path, absl::StrCat("task: expected one that is evaluated, got \"", task, "\"",
-                                                       Suggestion(task, tasks)));
+    return file.ErrorInStage(index, path,
+                             absl::StrCat("task: expected one that is evaluated, got \"", task,
+                                          "\"", Suggestion(task, tasks)));
   }
   ALIDADE_ASSIGN_OR_RETURN(const eval::Task* definition, eval::FindTask(task));
   const std::vector<std::string> metrics = MetricNames(definition->definition());
   if (std::count(metrics.begin(), metrics.end(), metric) == 0) {
     path.push_back({"metric"});
-    return file.ErrorInStage(index, path, absl::StrCat("metric: expected a metric of ", task, ", got \"", metric, "\"",
-                                                       Suggestion(metric, metrics)));
+    return file.ErrorInStage(index, path,
+                             absl::StrCat("metric: expected a metric of ", task, ", got \"", metric,
+                                          "\"", Suggestion(metric, metrics)));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckModel(const ExperimentFile& file, int index, std::vector<PathStep> path, const std::string& model) {
+absl::Status CheckModel(const ExperimentFile& file, int index, std::vector<PathStep> path,
+                        const std::string& model) {
   const Experiment& experiment = file.experiment();
   const std::vector<std::string> models = EvaluatedModels(experiment, experiment.stage(index));
   if (std::count(models.begin(), models.end(), model) != 0) return absl::OkStatus();
-  return file.ErrorInStage(index, path,
-                           absl::StrCat(path.back().field, ": expected a model that is evaluated, got \"", model, "\"",
-                                        Suggestion(model, models)));
+  return file.ErrorInStage(
+      index, path,
+      absl::StrCat(path.back().field, ": expected a model that is evaluated, got \"", model, "\"",
+                   Suggestion(model, models)));
 }
 
 absl::Status CheckClaim(const ExperimentFile& file, int index, int i) {
   const Claim& claim = file.experiment().stage(index).report().claim(i);
   const PathStep here = {"claim", i};
-  if (claim.statement().empty()) return file.ErrorInStage(index, {here}, "claim: expected a statement, got none");
+  if (claim.statement().empty())
+    return file.ErrorInStage(index, {here}, "claim: expected a statement, got none");
   ALIDADE_RETURN_IF_ERROR(CheckMetric(file, index, {here}, claim.task(), claim.metric()));
   ALIDADE_RETURN_IF_ERROR(CheckModel(file, index, {here, {"method"}}, claim.method()));
   if (claim.kind_case() == Claim::KIND_NOT_SET) {
     return file.ErrorInStage(
-        index, {here}, "claim: expected one of difference_at_least, relative_at_most, value_at_least, got none");
+        index, {here},
+        "claim: expected one of difference_at_least, relative_at_most, value_at_least, got none");
   }
   if (claim.kind_case() != Claim::kValueAtLeast) {
     return CheckModel(file, index, {here, {"baseline"}}, claim.baseline());
   }
   if (claim.has_baseline() || claim.interval_excludes_zero()) {
-    return file.ErrorInStage(index, {here}, "claim: value_at_least compares with no baseline; expected neither baseline "
-                                            "nor interval_excludes_zero");
+    return file.ErrorInStage(
+        index, {here},
+        "claim: value_at_least compares with no baseline; expected neither baseline "
+        "nor interval_excludes_zero");
   }
   return absl::OkStatus();
 }
@@ -142,9 +152,11 @@ eval::Claim ToClaim(const Claim& claim) {
 // The metrics that the first record of a run's metrics.jsonl has.
 absl::StatusOr<std::set<std::string>> LoggedMetrics(const std::string& path) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  const nlohmann::json record = nlohmann::json::parse(text.substr(0, text.find('\n')), nullptr, false);
+  const nlohmann::json record =
+      nlohmann::json::parse(text.substr(0, text.find('\n')), nullptr, false);
   if (!record.is_object()) {
-    return absl::DataLossError(absl::StrCat(path, ":1: expected a JSON object, got something else"));
+    return absl::DataLossError(
+        absl::StrCat(path, ":1: expected a JSON object, got something else"));
   }
   std::set<std::string> names;
   for (const auto& [name, value] : record.items()) names.insert(name);
@@ -168,23 +180,27 @@ absl::StatusOr<std::vector<eval::Curve>> ReadCurves(const StageContext& context)
       curves.push_back(std::move(curve));
     }
     if (curves.size() == before) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("curve: expected a metric that one of the needed models logs, got \"", metric, "\"",
-                       Suggestion(metric, std::vector<std::string>(logged.begin(), logged.end()))));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "curve: expected a metric that one of the needed models logs, got \"", metric, "\"",
+          Suggestion(metric, std::vector<std::string>(logged.begin(), logged.end()))));
     }
   }
   return curves;
 }
 
-// What the cards of the needed datasets say about their annotators: agreement with the oracle, and how many records.
+// What the cards of the needed datasets say about their annotators: agreement with the oracle, and
+// how many records.
 absl::StatusOr<std::vector<eval::Fact>> ReadAgreement(const StageContext& context) {
   std::vector<eval::Fact> facts;
   for (const StageInput& input : InputsOf(context, Role::kDataset)) {
-    ALIDADE_ASSIGN_OR_RETURN(const datasets::DatasetFolder folder, datasets::DatasetFolder::Open(DatasetFolderOf(input)));
+    ALIDADE_ASSIGN_OR_RETURN(const datasets::DatasetFolder folder,
+                             datasets::DatasetFolder::Open(DatasetFolderOf(input)));
     for (const auto& [name, value] : folder.card().statistics) {
       if (!absl::StartsWith(name, "oracle.") && !absl::StartsWith(name, "records.")) continue;
-      facts.push_back({absl::StrCat(input.label, context.seeds.size() > 1 ? absl::StrCat(" s", input.seed) : "", ", ", name),
-                       absl::StrFormat("%.4g", value)});
+      facts.push_back(
+          {absl::StrCat(input.label, context.seeds.size() > 1 ? absl::StrCat(" s", input.seed) : "",
+                        ", ", name),
+           absl::StrFormat("%.4g", value)});
     }
   }
   return facts;
@@ -198,34 +214,37 @@ std::vector<eval::Fact> StageSeconds(const StageContext& context) {
     if (!text.ok()) continue;
     const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
     if (!json.is_object() || !json.contains("seconds") || !json["seconds"].is_number()) continue;
-    facts.push_back({absl::StrCat("seconds of ", input.id, " s", input.seed), absl::StrFormat("%.1f", json["seconds"].get<double>())});
+    facts.push_back({absl::StrCat("seconds of ", input.id, " s", input.seed),
+                     absl::StrFormat("%.1f", json["seconds"].get<double>())});
   }
   return facts;
 }
 
-const eval::Evaluation* FindEvaluation(const std::vector<eval::Evaluation>& evaluations, const std::string& stage,
-                                       int64_t seed) {
+const eval::Evaluation* FindEvaluation(const std::vector<eval::Evaluation>& evaluations,
+                                       const std::string& stage, int64_t seed) {
   for (const eval::Evaluation& evaluation : evaluations) {
     if (evaluation.stage == stage && evaluation.seed == seed) return &evaluation;
   }
   return nullptr;
 }
 
-absl::StatusOr<std::vector<eval::Picture>> Pictures(const StageContext& context,
-                                                    const std::vector<eval::Evaluation>& evaluations) {
+absl::StatusOr<std::vector<eval::Picture>> Pictures(
+    const StageContext& context, const std::vector<eval::Evaluation>& evaluations) {
   const Report& report = context.stage->report();
   if (report.num_pictures() == 0) return std::vector<eval::Picture>{};
   const Stage* evaluate = nullptr;
   for (const StageInput& input : InputsOf(context, Role::kEvaluation)) {
     if (evaluate == nullptr) evaluate = FindStage(*context.experiment, input.id);
   }
-  ALIDADE_ASSIGN_OR_RETURN(const datasets::TestSplit split,
-                           datasets::TestSplit::Create(evaluate->evaluate().preset(),
-                                                       static_cast<int>(evaluate->evaluate().num_images())));
-  return eval::DrawPictures(*FindEvaluation(evaluations, report.baseline(), context.seed),
-                            *FindEvaluation(evaluations, report.method(), context.seed), split,
-                            [](const Image& image) { return datasets::DisplayImage(image, kDisplayFactor); },
-                            report.num_pictures());
+  ALIDADE_ASSIGN_OR_RETURN(
+      const datasets::TestSplit split,
+      datasets::TestSplit::Create(evaluate->evaluate().preset(),
+                                  static_cast<int>(evaluate->evaluate().num_images())));
+  return eval::DrawPictures(
+      *FindEvaluation(evaluations, report.baseline(), context.seed),
+      *FindEvaluation(evaluations, report.method(), context.seed), split,
+      [](const Image& image) { return datasets::DisplayImage(image, kDisplayFactor); },
+      report.num_pictures());
 }
 
 class ReportStage : public StageKind {
@@ -249,21 +268,25 @@ class ReportStage : public StageKind {
     return absl::OkStatus();
   }
 
-  absl::Status Check(const ExperimentFile& file, int index, absl::Span<const int> needs) const override {
+  absl::Status Check(const ExperimentFile& file, int index,
+                     absl::Span<const int> needs) const override {
     const int all = file.experiment().stage_size();
-    ALIDADE_RETURN_IF_ERROR(
-        CheckNeeds(file, index, needs, {{Role::kEvaluation, 1, all}, {Role::kModel, 0, all}, {Role::kDataset, 0, all}}));
+    ALIDADE_RETURN_IF_ERROR(CheckNeeds(
+        file, index, needs,
+        {{Role::kEvaluation, 1, all}, {Role::kModel, 0, all}, {Role::kDataset, 0, all}}));
     const Report& report = file.experiment().stage(index).report();
     ALIDADE_RETURN_IF_ERROR(CheckModel(file, index, {{"baseline"}}, report.baseline()));
     ALIDADE_RETURN_IF_ERROR(CheckModel(file, index, {{"method"}}, report.method()));
     for (int i = 0; i < report.column_size(); ++i) {
-      ALIDADE_RETURN_IF_ERROR(
-          CheckMetric(file, index, {{"column", i}}, report.column(i).task(), report.column(i).metric()));
+      ALIDADE_RETURN_IF_ERROR(CheckMetric(file, index, {{"column", i}}, report.column(i).task(),
+                                          report.column(i).metric()));
     }
-    for (int i = 0; i < report.claim_size(); ++i) ALIDADE_RETURN_IF_ERROR(CheckClaim(file, index, i));
+    for (int i = 0; i < report.claim_size(); ++i)
+      ALIDADE_RETURN_IF_ERROR(CheckClaim(file, index, i));
     if (report.num_pictures() < 0) {
-      return file.ErrorInStage(index, {{"num_pictures"}},
-                               absl::StrCat("num_pictures: expected >= 0, got ", report.num_pictures()));
+      return file.ErrorInStage(
+          index, {{"num_pictures"}},
+          absl::StrCat("num_pictures: expected >= 0, got ", report.num_pictures()));
     }
     return absl::OkStatus();
   }
@@ -280,7 +303,8 @@ class ReportStage : public StageKind {
     input.title = report.title();
     input.question = experiment.question();
     const std::vector<std::string> models = EvaluatedModels(experiment, *context.stage);
-    for (const std::string& model : models) input.methods.push_back({model, LabelOf(experiment, model)});
+    for (const std::string& model : models)
+      input.methods.push_back({model, LabelOf(experiment, model)});
     input.baseline = report.baseline();
     input.method = report.method();
     for (const Column& column : report.column()) {
@@ -288,7 +312,8 @@ class ReportStage : public StageKind {
     }
     for (const StageInput& evaluation : InputsOf(context, Role::kEvaluation)) {
       for (const std::string& model : FindStage(experiment, evaluation.id)->needs()) {
-        ALIDADE_ASSIGN_OR_RETURN(eval::Evaluation read, eval::ReadEvaluation(EvaluationFolder(evaluation.folder, model)));
+        ALIDADE_ASSIGN_OR_RETURN(eval::Evaluation read,
+                                 eval::ReadEvaluation(EvaluationFolder(evaluation.folder, model)));
         input.evaluations.push_back(std::move(read));
       }
     }
@@ -299,14 +324,17 @@ class ReportStage : public StageKind {
     input.provenance = context.provenance;
     for (eval::Fact& fact : StageSeconds(context)) input.provenance.push_back(std::move(fact));
     input.config = CanonicalText(experiment);
-    for (const Pointer& pointer : report.next()) input.next.push_back({pointer.what(), pointer.why()});
+    for (const Pointer& pointer : report.next())
+      input.next.push_back({pointer.what(), pointer.why()});
     ALIDADE_ASSIGN_OR_RETURN(const eval::Report made, eval::MakeReport(std::move(input)));
     ALIDADE_RETURN_IF_ERROR(eval::WriteReport(made, context.folder));
     return WriteFile(JoinPath(context.folder, "report.txt"), eval::RenderTerminal(made));
   }
 
   std::vector<std::string> Results(const StageContext&) const override { return {"results.json"}; }
-  std::vector<std::string> Published() const override { return {"report.html", "results.json", "report.txt"}; }
+  std::vector<std::string> Published() const override {
+    return {"report.html", "results.json", "report.txt"};
+  }
 
  private:
   std::string code_;
@@ -314,6 +342,8 @@ class ReportStage : public StageKind {
 
 }  // namespace
 
-std::unique_ptr<StageKind> MakeReportStage(std::string code) { return std::make_unique<ReportStage>(std::move(code)); }
+std::unique_ptr<StageKind> MakeReportStage(std::string code) {
+  return std::make_unique<ReportStage>(std::move(code));
+}
 
 }  // namespace alidade::experiments

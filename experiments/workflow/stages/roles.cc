@@ -37,17 +37,18 @@ absl::Status CheckNeeds(const ExperimentFile& file, int index, absl::Span<const 
   const Stage& stage = experiment.stage(index);
   for (size_t k = 0; k < needs.size(); ++k) {
     const Role role = RoleOf(KindOf(experiment.stage(needs[k])));
-    const bool taken = std::any_of(counts.begin(), counts.end(),
-                                   [&](const NeedCount& count) { return count.role == role && count.at_most > 0; });
+    const bool taken = std::any_of(counts.begin(), counts.end(), [&](const NeedCount& count) {
+      return count.role == role && count.at_most > 0;
+    });
     if (taken) continue;
     std::vector<std::string> expected;
     for (const NeedCount& count : counts) {
       if (count.at_most > 0) expected.push_back(std::string(RoleName(count.role)));
     }
     return absl::InvalidArgumentError(absl::StrCat(
-        file.Where({{"stage", index}, {"needs", static_cast<int>(k)}}), ": stage \"", stage.id(), "\": needs: expected ",
-        expected.empty() ? "nothing" : absl::StrJoin(expected, " or "), ", got \"", stage.needs(k), "\", a ",
-        KindOf(experiment.stage(needs[k])), " stage"));
+        file.Where({{"stage", index}, {"needs", static_cast<int>(k)}}), ": stage \"", stage.id(),
+        "\": needs: expected ", expected.empty() ? "nothing" : absl::StrJoin(expected, " or "),
+        ", got \"", stage.needs(k), "\", a ", KindOf(experiment.stage(needs[k])), " stage"));
   }
   for (const NeedCount& count : counts) {
     const int got = std::count_if(needs.begin(), needs.end(), [&](int need) {

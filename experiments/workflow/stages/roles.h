@@ -38,7 +38,8 @@ std::string ModelFolder(const StageInput& input);
 std::string DatasetFolderOf(const StageInput& input);
 std::string EvaluationFolder(const std::string& stage_folder, const std::string& model);
 
-// A trainer's or builder's error that starts with the path of a field ("loop.steps: expected ..."), located there.
+// A trainer's or builder's error that starts with the path of a field ("loop.steps: expected ..."),
+// located there.
 absl::Status LocateFieldError(const ExperimentFile& file, int index, const absl::Status& status);
 
 }  // namespace alidade::experiments

@@ -30,6 +30,8 @@ StageKinds StandardStages() {
   return kinds;
 }
 
-std::vector<std::pair<std::string, std::string>> StandardVersions() { return {{"libtorch", TORCH_VERSION}}; }
+std::vector<std::pair<std::string, std::string>> StandardVersions() {
+  return {{"libtorch", TORCH_VERSION}};
+}
 
 }  // namespace alidade::experiments

@@ -1,5 +1,5 @@
-// The kinds of stages that experiments are made of. Each wraps what its storey offers as one call; none has numbers of
-// its own.
+// The kinds of stages that experiments are made of. Each wraps what its storey offers as one call;
+// none has numbers of its own.
 #ifndef ALIDADE_EXPERIMENTS_WORKFLOW_STAGES_STAGES_H_
 #define ALIDADE_EXPERIMENTS_WORKFLOW_STAGES_STAGES_H_
 

@@ -9,8 +9,8 @@ namespace alidade::experiments {
 
 // The weights and what they need to be used; logs and times are not results.
 inline std::vector<std::string> TrainedResults() {
-  return {"model/config.json", "model/model.safetensors", "model/tokenizer.json", "model/chat_template.json",
-          "metrics.jsonl"};
+  return {"model/config.json", "model/model.safetensors", "model/tokenizer.json",
+          "model/chat_template.json", "metrics.jsonl"};
 }
 
 }  // namespace alidade::experiments
