@@ -109,9 +109,9 @@ class Binder {
   absl::StatusOr<BoundInputs> Bind() {
     ALIDADE_RETURN_IF_ERROR(BindHyperparameters());
     ALIDADE_RETURN_IF_ERROR(BindHeads());
-    bound_.problem.offsets.resize(signature_.responses.size());
-    offsets_of_.resize(signature_.responses.size());
-    labels_of_.resize(signature_.responses.size());
+    bound_.problem.offsets.resize(signature_.axes.size());
+    offsets_of_.resize(signature_.axes.size());
+    labels_of_.resize(signature_.axes.size());
     std::vector<std::string> names;
     for (const Distribution& distribution : signature_.distributions)
       names.push_back(distribution.Name());

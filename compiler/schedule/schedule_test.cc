@@ -112,9 +112,9 @@ TEST(SignatureTest, ErrorsNameTheMember) {
   EXPECT_THAT(edited("\"rank\": 2", "\"rnak\": 2"),
               StatusIs(code, HasSubstr("coupling.rank: missing")));
   EXPECT_THAT(edited("\"cotangent\": 1", "\"cotangent\": 3"),
-              StatusIs(code, HasSubstr("reads[1].cotangent: expected 1, got 3")));
+              StatusIs(code, HasSubstr("reads[1].cotangent: expected -1 or 1, got 3")));
   EXPECT_THAT(edited("\"row\"", "\"rwo\""),
-              StatusIs(code, HasSubstr("expected known, token, row or batch, got 'rwo'")));
+              StatusIs(code, HasSubstr("expected known, token, row, batch or ranks, got 'rwo'")));
   EXPECT_THAT(
       edited("\"default\": 0.25", "\"default\": 1.5"),
       StatusIs(code, HasSubstr("hyperparameters.weight.default: expected in [0, 1], got 1.5")));

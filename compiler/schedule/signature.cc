@@ -2,219 +2,184 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "common/registry/nearest_name.h"
 #include "common/status/status.h"
-#include "nlohmann/json.hpp"
 
 namespace alidade::schedule {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr std::pair<Granularity, absl::string_view> kGranularities[] = {
-    {Granularity::kKnown, "known"},
-    {Granularity::kToken, "token"},
-    {Granularity::kRow, "row"},
-    {Granularity::kBatch, "batch"},
-};
-
-Json BoundToJson(double bound) {
-  if (std::isinf(bound)) return bound > 0 ? "inf" : "-inf";
-  return bound;
+// The row program that the reads of a distribution make.
+RowProgram ProgramOf(const Signature& signature, int64_t distribution) {
+  RowProgram program;
+  for (const VocabularyRead& read : signature.reads)
+    if (read.distribution == distribution)
+      program.reads.push_back({read.op, /*gradient=*/read.cotangent >= 0});
+  return program;
 }
 
-// Reads the members of one JSON object; remembers which were asked for, so that the rest can be
-// refused.
-class ObjectReader {
+// The checks of ValidateSignature, one method per member.
+class Validator {
  public:
-  ObjectReader(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object_.is_object())
-      Fail(absl::StrCat(where_, ": expected an object, got ", object_.type_name()));
+  explicit Validator(const Signature& signature) : s_(signature) {}
+
+  absl::Status Validate() {
+    if (s_.name.empty()) return Fail("name: expected a name, got \"\"");
+    if (s_.distributions.empty()) return Fail("distributions: expected at least one, got none");
+    if (s_.known_values < 0)
+      return Fail("known_values: expected at least 0, got ", s_.known_values);
+    ALIDADE_RETURN_IF_ERROR(Axes());
+    ALIDADE_RETURN_IF_ERROR(Scalars());
+    ALIDADE_RETURN_IF_ERROR(Reads());
+    return Distributions();
   }
 
-  void Read(const char* name, std::string& value) {
-    const Json* member = Member(name);
-    if (member == nullptr) return;
-    if (!member->is_string()) return Mismatch(name, "a string", *member);
-    value = member->get<std::string>();
+ private:
+  template <typename... Parts>
+  static absl::Status Fail(const Parts&... parts) {
+    return absl::InvalidArgumentError(absl::StrCat("signature.", parts...));
   }
 
-  void Read(const char* name, bool& value) {
-    const Json* member = Member(name);
-    if (member == nullptr) return;
-    if (!member->is_boolean()) return Mismatch(name, "true or false", *member);
-    value = member->get<bool>();
+  // `index` in [low, size), or the error that says so.
+  template <typename... Where>
+  static absl::Status InRange(int64_t index, int64_t low, int64_t size, const Where&... where) {
+    if (index >= low && index < size) return absl::OkStatus();
+    return Fail(where..., ": expected [", low, ", ", size, "), got ", index);
   }
 
-  void Read(const char* name, int64_t& value) {
-    const Json* member = Member(name);
-    if (member == nullptr) return;
-    if (!member->is_number_integer()) return Mismatch(name, "an integer", *member);
-    value = member->get<int64_t>();
-  }
-
-  void Read(const char* name, double& value) {
-    const Json* member = Member(name);
-    if (member == nullptr) return;
-    if (member->is_string() && (*member == "inf" || *member == "-inf")) {
-      value = *member == "inf" ? std::numeric_limits<double>::infinity()
-                               : -std::numeric_limits<double>::infinity();
-      return;
+  absl::Status Axes() {
+    std::set<std::string> names;
+    for (size_t i = 0; i < s_.axes.size(); ++i) {
+      const Axis& axis = s_.axes[i];
+      const std::string where = absl::StrCat("axes[", i, "]");
+      const bool named = axis.kind == "token" || axis.kind == "segment";
+      if (!named && axis.kind != "member" && axis.kind != "pair")
+        return Fail(where, ".kind: expected token, member, segment or pair, got '", axis.kind, "'");
+      if (named == axis.name.empty())
+        return Fail(where, ".name: expected ", named ? "a name" : "\"\"", ", got \"", axis.name,
+                    "\"");
+      if (!names.insert(axis.Name()).second) return Fail("axes: '", axis.Name(), "' twice");
+      ALIDADE_RETURN_IF_ERROR(InRange(axis.parent, -1, i, where, ".parent"));
+      const bool of_member = axis.kind == "token" && axis.name == "member";
+      const std::string expected = of_member ? "member" : "row";
+      const std::string parent = axis.parent < 0 ? "row" : s_.axes[axis.parent].Name();
+      if (parent != expected) return Fail(where, ".parent: expected ", expected, ", got ", parent);
+      if (axis.kind == "pair" && !names.count("member"))
+        return Fail(where, ": expected the axis member before pair, got none");
     }
-    if (!member->is_number()) return Mismatch(name, "a number, \"inf\" or \"-inf\"", *member);
-    value = member->get<double>();
+    return absl::OkStatus();
   }
 
-  void Read(const char* name, std::vector<std::string>& value) {
-    const Json* member = Member(name);
-    if (member == nullptr) return;
-    if (!member->is_array()) return Mismatch(name, "an array of strings", *member);
-    for (const Json& item : *member) {
-      if (!item.is_string()) return Mismatch(name, "an array of strings", *member);
-      value.push_back(item.get<std::string>());
+  absl::Status Scalars() {
+    for (const Hyperparameter& hyper : s_.hyperparameters) {
+      if (!hyper.Contains(hyper.default_value))
+        return Fail("hyperparameters.", hyper.name, ".default: expected in ", hyper.Range(),
+                    ", got ", hyper.default_value);
     }
-  }
-
-  void Read(const char* name, Granularity& value) {
-    std::string text;
-    Read(name, text);
-    for (const auto& [granularity, spelling] : kGranularities) {
-      if (spelling == text) {
-        value = granularity;
-        return;
-      }
-    }
-    Fail(
-        absl::StrCat(where_, ".", name, ": expected known, token, row or batch, got '", text, "'"));
-  }
-
-  // The member `name`, checked to be an array; an empty array after an error.
-  const Json& Array(const char* name) {
-    static const Json& empty = *new Json(Json::array());
-    const Json* member = Member(name);
-    if (member == nullptr) return empty;
-    if (!member->is_array()) {
-      Mismatch(name, "an array", *member);
-      return empty;
-    }
-    return *member;
-  }
-
-  const Json& Object(const char* name) {
-    static const Json& empty = *new Json(Json::object());
-    const Json* member = Member(name);
-    return member == nullptr ? empty : *member;
-  }
-
-  std::string Where(absl::string_view member) const { return absl::StrCat(where_, ".", member); }
-
-  absl::Status Finish() {
-    if (!status_.ok()) return status_;
-    for (const auto& [name, value] : object_.items()) {
-      if (known_.count(name) == 0) {
-        return WithContext(UnknownNameError("member", name, Known()), where_);
+    ALIDADE_RETURN_IF_ERROR(Unique("hyperparameters", s_.hyperparameters));
+    ALIDADE_RETURN_IF_ERROR(Unique("inputs", s_.inputs));
+    ALIDADE_RETURN_IF_ERROR(Unique("states", s_.states));
+    ALIDADE_RETURN_IF_ERROR(Unique("options", s_.options));
+    for (size_t i = 0; i < s_.inputs.size(); ++i)
+      ALIDADE_RETURN_IF_ERROR(
+          InRange(s_.inputs[i].axis, Input::kNone, s_.axes.size(), "inputs[", i, "].axis"));
+    for (const Option& option : s_.options) {
+      for (const std::string& chosen : {option.chosen, option.default_case}) {
+        if (std::find(option.cases.begin(), option.cases.end(), chosen) == option.cases.end())
+          return Fail("options.", option.name, ": expected one of ",
+                      absl::StrJoin(option.cases, ", "), ", got '", chosen, "'");
       }
     }
     return absl::OkStatus();
   }
 
- private:
-  const Json* Member(const char* name) {
-    known_.insert(name);
-    if (!status_.ok()) return nullptr;
-    auto it = object_.find(name);
-    if (it == object_.end()) {
-      Fail(absl::StrCat(where_, ".", name, ": missing"));
-      return nullptr;
+  template <typename T>
+  static absl::Status Unique(absl::string_view member, const std::vector<T>& items) {
+    std::set<std::string> names;
+    for (const T& item : items) {
+      if (item.name.empty()) return Fail(member, ": expected a name, got \"\"");
+      if (!names.insert(item.name).second) return Fail(member, ": '", item.name, "' twice");
     }
-    return &*it;
+    return absl::OkStatus();
   }
 
-  void Mismatch(const char* name, absl::string_view expected, const Json& got) {
-    Fail(absl::StrCat(where_, ".", name, ": expected ", expected, ", got ", got.dump()));
+  absl::Status Reads() {
+    int64_t next_cotangent = 0;
+    for (size_t i = 0; i < s_.reads.size(); ++i) {
+      const VocabularyRead& read = s_.reads[i];
+      const std::string where = absl::StrCat("reads[", i, "]");
+      const ReadOp* op = FindReadOp(read.op);
+      if (op == nullptr) return Fail(where, ".op: no operation '", read.op, "'");
+      ALIDADE_RETURN_IF_ERROR(
+          InRange(read.distribution, 0, s_.distributions.size(), where, ".distribution"));
+      ALIDADE_RETURN_IF_ERROR(
+          InRange(read.index_input, -1, s_.inputs.size(), where, ".index_input"));
+      ALIDADE_RETURN_IF_ERROR(InRange(read.index_read, -1, i, where, ".index_read"));
+      ALIDADE_RETURN_IF_ERROR(
+          InRange(read.scale_hyper, -1, s_.hyperparameters.size(), where, ".scale_hyper"));
+      const Distribution& distribution = s_.distributions[read.distribution];
+      const int64_t partner = op->has_partner ? distribution.partner : -1;
+      if (read.partner != partner || (op->has_partner && partner < 0))
+        return Fail(where, ".partner: expected ",
+                    op->has_partner ? "the partner of its distribution" : "-1", ", got ",
+                    read.partner);
+      if (op->has_index != ((read.index_input >= 0) != (read.index_read >= 0)) ||
+          (!op->has_index && read.index_input >= 0))
+        return Fail(where, ": expected ",
+                    op->has_index ? "either index_input or index_read" : "no index");
+      if (read.index_read >= 0 && s_.reads[read.index_read].op != "argmax")
+        return Fail(where, ".index_read: expected an argmax, got ", s_.reads[read.index_read].op);
+      if (read.cotangent >= 0 && !op->has_gradient)
+        return Fail(where, ".cotangent: ", read.op, " has no gradient, got ", read.cotangent);
+      if (read.cotangent != -1 && read.cotangent != next_cotangent)
+        return Fail(where, ".cotangent: expected -1 or ", next_cotangent, ", got ", read.cotangent);
+      if (read.cotangent >= 0) ++next_cotangent;
+    }
+    return absl::OkStatus();
   }
 
-  void Fail(std::string message) {
-    if (status_.ok()) status_ = absl::InvalidArgumentError(message);
+  absl::Status Distributions() {
+    std::set<std::string> names;
+    const int64_t num_distributions = s_.distributions.size();
+    for (int64_t i = 0; i < num_distributions; ++i) {
+      const Distribution& d = s_.distributions[i];
+      const std::string where = absl::StrCat("distributions[", i, "]");
+      if (!names.insert(d.Name()).second) return Fail("distributions: '", d.Name(), "' twice");
+      ALIDADE_RETURN_IF_ERROR(InRange(d.axis, 0, s_.axes.size(), where, ".axis"));
+      const Axis& axis = s_.axes[d.axis];
+      if (axis.kind != "token" || axis.name != d.response)
+        return Fail(where, ".axis: expected token(", d.response, "), got ", axis.Name());
+      ALIDADE_RETURN_IF_ERROR(InRange(d.partner, -1, num_distributions, where, ".partner"));
+      if (d.partner >= 0 && (d.partner == i || s_.distributions[d.partner].axis != d.axis))
+        return Fail(where, ".partner: expected another distribution over ", axis.Name(), ", got ",
+                    s_.distributions[d.partner].Name());
+      ALIDADE_RETURN_IF_ERROR(InRange(d.program, -1, s_.row_programs.size(), where, ".program"));
+      const RowProgram expected = ProgramOf(s_, i);
+      const RowProgram program = d.program < 0 ? RowProgram() : s_.row_programs[d.program];
+      if (!(program == expected))
+        return Fail(where, ".program: expected the reads ", expected.ToString(), ", got ",
+                    program.ToString());
+      if (d.program >= 0) {
+        ALIDADE_RETURN_IF_ERROR(
+            WithContext(ValidateRowProgram(program), absl::StrCat("signature.", where)));
+      }
+      const bool has_gradient = expected.num_gradients() > 0;
+      if (d.requires_grad != has_gradient)
+        return Fail(where, ".requires_grad: expected ", has_gradient ? "true" : "false",
+                    " as its reads have it, got ", d.requires_grad ? "true" : "false");
+    }
+    return absl::OkStatus();
   }
 
-  std::vector<std::string> Known() const { return {known_.begin(), known_.end()}; }
-
-  const Json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-  absl::Status status_;
+  const Signature& s_;
 };
 
-absl::StatusOr<Coupling> CouplingFromJson(const Json& json, const std::string& where) {
-  Coupling coupling;
-  ObjectReader reader(json, where);
-  reader.Read("granularity", coupling.granularity);
-  reader.Read("rank", coupling.rank);
-  reader.Read("dense", coupling.dense);
-  reader.Read("reason", coupling.reason);
-  ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  return coupling;
-}
-
-absl::StatusOr<Distribution> DistributionFromJson(const Json& json, const std::string& where) {
-  Distribution distribution;
-  ObjectReader reader(json, where);
-  reader.Read("model", distribution.model);
-  reader.Read("response", distribution.response);
-  reader.Read("view", distribution.view);
-  reader.Read("view_argument", distribution.view_argument);
-  reader.Read("shared_view", distribution.shared_view);
-  reader.Read("requires_grad", distribution.requires_grad);
-  const Json& coupling = reader.Object("coupling");
-  ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  ALIDADE_ASSIGN_OR_RETURN(distribution.coupling,
-                           CouplingFromJson(coupling, reader.Where("coupling")));
-  return distribution;
-}
-
-absl::StatusOr<VocabularyRead> ReadFromJson(const Json& json, const std::string& where) {
-  VocabularyRead read;
-  ObjectReader reader(json, where);
-  reader.Read("op", read.op);
-  reader.Read("distribution", read.distribution);
-  reader.Read("cotangent", read.cotangent);
-  ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  return read;
-}
-
-absl::StatusOr<Hyperparameter> HyperparameterFromJson(const Json& json, const std::string& where) {
-  Hyperparameter hyper;
-  ObjectReader reader(json, where);
-  reader.Read("name", hyper.name);
-  reader.Read("default", hyper.default_value);
-  reader.Read("low", hyper.low);
-  reader.Read("high", hyper.high);
-  reader.Read("low_open", hyper.low_open);
-  reader.Read("high_open", hyper.high_open);
-  reader.Read("doc", hyper.doc);
-  ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  return hyper;
-}
-
-// Parses every element of `array` with `parse` into `out`.
-template <typename T, typename Parse>
-absl::Status ParseAll(const Json& array, const std::string& where, Parse parse,
-                      std::vector<T>& out) {
-  for (size_t i = 0; i < array.size(); ++i) {
-    ALIDADE_ASSIGN_OR_RETURN(T item, parse(array[i], absl::StrCat(where, "[", i, "]")));
-    out.push_back(std::move(item));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
+
+std::string Axis::Name() const { return name.empty() ? kind : absl::StrCat(kind, "(", name, ")"); }
 
 std::string Distribution::Name() const {
   std::string name = absl::StrCat(model, ".", response);
@@ -242,11 +207,36 @@ std::optional<int64_t> Signature::FindDistribution(absl::string_view name) const
   return std::nullopt;
 }
 
-std::optional<int64_t> Signature::FindResponse(absl::string_view name) const {
-  for (size_t i = 0; i < responses.size(); ++i) {
-    if (responses[i] == name) return i;
+std::optional<int64_t> Signature::FindAxis(absl::string_view name) const {
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i].Name() == name) return i;
   }
   return std::nullopt;
+}
+
+std::optional<int64_t> Signature::FindResponse(absl::string_view response) const {
+  return FindAxis(absl::StrCat("token(", response, ")"));
+}
+
+std::vector<std::string> Signature::Responses() const {
+  std::vector<std::string> responses;
+  for (const Axis& axis : axes) {
+    if (axis.kind == "token") responses.push_back(axis.name);
+  }
+  return responses;
+}
+
+std::vector<std::string> Signature::ReadNames() const {
+  std::vector<std::string> names;
+  for (const VocabularyRead& read : reads) {
+    std::string name = distributions[read.distribution].Name();
+    if (read.op != "logprob") absl::StrAppend(&name, "#", read.op);
+    const std::string first = name;
+    for (int i = 2; std::find(names.begin(), names.end(), name) != names.end(); ++i)
+      name = absl::StrCat(first, "#", i);
+    names.push_back(std::move(name));
+  }
+  return names;
 }
 
 int64_t Signature::num_cotangents() const {
@@ -265,115 +255,22 @@ std::vector<std::string> Signature::Models(bool with_gradient) const {
   return models;
 }
 
-absl::string_view GranularityName(Granularity granularity) {
-  for (const auto& [value, spelling] : kGranularities) {
-    if (value == granularity) return spelling;
+void AssignRowPrograms(Signature& signature) {
+  signature.row_programs.clear();
+  for (size_t i = 0; i < signature.distributions.size(); ++i) {
+    Distribution& distribution = signature.distributions[i];
+    RowProgram program = ProgramOf(signature, i);
+    distribution.program = -1;
+    if (program.reads.empty()) continue;
+    auto& programs = signature.row_programs;
+    const auto found = std::find(programs.begin(), programs.end(), program);
+    distribution.program = found - programs.begin();
+    if (found == programs.end()) programs.push_back(std::move(program));
   }
-  return "unknown";
-}
-
-std::string SignatureToJson(const Signature& signature) {
-  Json distributions = Json::array();
-  for (const Distribution& d : signature.distributions) {
-    distributions.push_back(
-        {{"model", d.model},
-         {"response", d.response},
-         {"view", d.view},
-         {"view_argument", d.view_argument},
-         {"shared_view", d.shared_view},
-         {"requires_grad", d.requires_grad},
-         {"coupling",
-          {{"granularity", std::string(GranularityName(d.coupling.granularity))},
-           {"rank", d.coupling.rank},
-           {"dense", d.coupling.dense},
-           {"reason", d.coupling.reason}}}});
-  }
-  Json reads = Json::array();
-  for (const VocabularyRead& read : signature.reads) {
-    reads.push_back(
-        {{"op", read.op}, {"distribution", read.distribution}, {"cotangent", read.cotangent}});
-  }
-  Json hyperparameters = Json::array();
-  for (const Hyperparameter& hyper : signature.hyperparameters) {
-    hyperparameters.push_back({{"name", hyper.name},
-                               {"default", hyper.default_value},
-                               {"low", BoundToJson(hyper.low)},
-                               {"high", BoundToJson(hyper.high)},
-                               {"low_open", hyper.low_open},
-                               {"high_open", hyper.high_open},
-                               {"doc", hyper.doc}});
-  }
-  const Json json = {{"name", signature.name},
-                     {"paper", signature.paper},
-                     {"doc", signature.doc},
-                     {"distributions", distributions},
-                     {"reads", reads},
-                     {"responses", signature.responses},
-                     {"hyperparameters", hyperparameters},
-                     {"metrics", signature.metrics}};
-  return json.dump(2) + "\n";
-}
-
-absl::StatusOr<Signature> SignatureFromJson(absl::string_view text) {
-  const Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return absl::InvalidArgumentError("signature: not valid JSON");
-  Signature signature;
-  ObjectReader reader(json, "signature");
-  reader.Read("name", signature.name);
-  reader.Read("paper", signature.paper);
-  reader.Read("doc", signature.doc);
-  const Json& distributions = reader.Array("distributions");
-  const Json& reads = reader.Array("reads");
-  reader.Read("responses", signature.responses);
-  const Json& hyperparameters = reader.Array("hyperparameters");
-  reader.Read("metrics", signature.metrics);
-  ALIDADE_RETURN_IF_ERROR(reader.Finish());
-  ALIDADE_RETURN_IF_ERROR(ParseAll(distributions, reader.Where("distributions"),
-                                   DistributionFromJson, signature.distributions));
-  ALIDADE_RETURN_IF_ERROR(ParseAll(reads, reader.Where("reads"), ReadFromJson, signature.reads));
-  ALIDADE_RETURN_IF_ERROR(ParseAll(hyperparameters, reader.Where("hyperparameters"),
-                                   HyperparameterFromJson, signature.hyperparameters));
-  ALIDADE_RETURN_IF_ERROR(ValidateSignature(signature));
-  return signature;
 }
 
 absl::Status ValidateSignature(const Signature& signature) {
-  const auto fail = [](auto&&... parts) {
-    return absl::InvalidArgumentError(absl::StrCat("signature.", parts...));
-  };
-  if (signature.name.empty()) return fail("name: expected a name, got \"\"");
-  if (signature.distributions.empty())
-    return fail("distributions: expected at least one, got none");
-  std::set<std::string> names;
-  for (const Distribution& distribution : signature.distributions) {
-    if (!names.insert(distribution.Name()).second)
-      return fail("distributions: '", distribution.Name(), "' twice");
-    if (!signature.FindResponse(distribution.response).has_value()) {
-      return fail("responses: '", distribution.response, "' of '", distribution.Name(),
-                  "' missing");
-    }
-  }
-  int64_t next_cotangent = 0;
-  const int64_t num_distributions = signature.distributions.size();
-  for (size_t i = 0; i < signature.reads.size(); ++i) {
-    const VocabularyRead& read = signature.reads[i];
-    if (read.distribution < 0 || read.distribution >= num_distributions) {
-      return fail("reads[", i, "].distribution: expected [0, ", num_distributions, "), got ",
-                  read.distribution);
-    }
-    const bool has_gradient = signature.distributions[read.distribution].requires_grad;
-    const int64_t expected = has_gradient ? next_cotangent++ : -1;
-    if (read.cotangent != expected) {
-      return fail("reads[", i, "].cotangent: expected ", expected, ", got ", read.cotangent);
-    }
-  }
-  for (const Hyperparameter& hyper : signature.hyperparameters) {
-    if (!hyper.Contains(hyper.default_value)) {
-      return fail("hyperparameters.", hyper.name, ".default: expected in ", hyper.Range(), ", got ",
-                  hyper.default_value);
-    }
-  }
-  return absl::OkStatus();
+  return Validator(signature).Validate();
 }
 
 }  // namespace alidade::schedule

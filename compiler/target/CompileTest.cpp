@@ -152,10 +152,10 @@ PackedBatch randomBatch(const schedule::Signature& signature,
   std::uniform_real_distribution<float> uniform(-6, -0.01f);
   PackedBatch packed;
   packed.batch.numRows = lengths[0].size();
-  for (size_t role = 0; role < signature.responses.size(); ++role) {
+  for (size_t role = 0; role < signature.axes.size(); ++role) {
     std::vector<int64_t> offsets = {0};
     for (int64_t length : lengths[role]) offsets.push_back(offsets.back() + length);
-    packed.batch.offsets[signature.responses[role]] = offsets;
+    packed.batch.offsets[signature.axes[role].name] = offsets;
     packed.offsets.push_back(offsets);
   }
   for (const schedule::VocabularyRead& read : signature.reads) {

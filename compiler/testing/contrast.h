@@ -22,16 +22,21 @@ inline schedule::Signature ContrastSignature() {
   signature.name = "contrast";
   signature.doc = "squared distance of a gap from a target";
   signature.distributions = {
-      {.model = "policy", .response = "chosen", .requires_grad = true, .coupling = row},
-      {.model = "policy", .response = "rejected", .requires_grad = true, .coupling = row},
-      {.model = "reference", .response = "chosen"},
-      {.model = "reference", .response = "rejected"},
+      {.model = "policy", .response = "chosen", .requires_grad = true, .coupling = row, .axis = 0},
+      {.model = "policy",
+       .response = "rejected",
+       .requires_grad = true,
+       .coupling = row,
+       .axis = 1},
+      {.model = "reference", .response = "chosen", .axis = 0},
+      {.model = "reference", .response = "rejected", .axis = 1},
   };
   signature.reads = {{.distribution = 0, .cotangent = 0},
                      {.distribution = 1, .cotangent = 1},
                      {.distribution = 2},
                      {.distribution = 3}};
-  signature.responses = {"chosen", "rejected"};
+  signature.axes = {{.kind = "token", .name = "chosen"}, {.kind = "token", .name = "rejected"}};
+  AssignRowPrograms(signature);
   signature.hyperparameters = {
       {.name = "target",
        .default_value = 2,

@@ -100,7 +100,7 @@ Call RandomCall(unsigned seed) {
   };
   Call call;
   std::map<std::string, Array> offsets, labels;
-  for (const std::string& response : Shared().signature().responses) {
+  for (const std::string& response : Shared().signature().Responses()) {
     std::vector<int64_t> bounds = {0}, tokens;
     for (int64_t row = 0; row < kRows; ++row) bounds.push_back(bounds.back() + length(generator));
     for (int64_t token = 0; token < bounds.back(); ++token) tokens.push_back(label(generator));
@@ -201,7 +201,7 @@ TEST(Gradient, CotangentsAreCentralDifferences) {
   std::mt19937 generator(3);
   std::uniform_real_distribution<double> uniform(-4, 0);
   batch.numRows = 4;
-  for (const std::string& response : Shared().signature().responses)
+  for (const std::string& response : Shared().signature().Responses())
     batch.offsets[response] = {0, 2, 5, 6, 9};
   for (const schedule::Distribution& d : Shared().signature().distributions) {
     for (int i = 0; i < 9; ++i) batch.logProbs[d.Name()].push_back(uniform(generator));

@@ -64,7 +64,10 @@ mlir::FailureOr<schedule::Signature> deriveSignature(ObjectiveOp objective) {
     signature.reads.push_back(std::move(vocabularyRead));
   }
   for (ResponseRole response : responsesOf(objective))
-    signature.responses.push_back(stringifyResponseRole(response).str());
+    signature.axes.push_back({.kind = "token", .name = stringifyResponseRole(response).str()});
+  for (schedule::Distribution& distribution : signature.distributions)
+    distribution.axis = *signature.FindResponse(distribution.response);
+  schedule::AssignRowPrograms(signature);
   for (HyperOp hyper : hypersOf(objective)) {
     schedule::Hyperparameter parameter;
     parameter.name = hyper.getName().str();

@@ -50,7 +50,7 @@ TEST(Pipeline, DerivesTheSignature) {
   EXPECT_EQ(signature.name, "pair");
   EXPECT_EQ(signature.paper, "arXiv:0000.00000");
   EXPECT_EQ(signature.doc, "a pair");
-  EXPECT_THAT(signature.responses, ElementsAre("chosen", "rejected"));
+  EXPECT_THAT(signature.Responses(), ElementsAre("chosen", "rejected"));
   EXPECT_THAT(signature.metrics, ElementsAre("margin", "mean_log_sigmoid"));
 
   ASSERT_EQ(signature.distributions.size(), 4);

@@ -123,7 +123,10 @@ void AddReads(Signature& signature) {
     if (signature.distributions[i].requires_grad) read.cotangent = cotangents++;
     signature.reads.push_back(read);
   }
-  signature.responses = {"chosen", "rejected"};
+  signature.axes = {{.kind = "token", .name = "chosen"}, {.kind = "token", .name = "rejected"}};
+  for (schedule::Distribution& distribution : signature.distributions)
+    distribution.axis = *signature.FindResponse(distribution.response);
+  schedule::AssignRowPrograms(signature);
 }
 
 Signature MarginSignature(bool viewed) {

@@ -30,7 +30,7 @@ Batch randomBatch(const schedule::Signature& signature) {
   std::uniform_real_distribution<double> uniform(-4, 0);
   Batch batch;
   batch.numRows = kRows;
-  for (const std::string& response : signature.responses) {
+  for (const std::string& response : signature.Responses()) {
     for (int64_t row = 0; row <= kRows; ++row) batch.offsets[response].push_back(3 * row);
   }
   for (const schedule::Distribution& distribution : signature.distributions) {

@@ -18,7 +18,7 @@ schedule::Problem evenProblem(const schedule::Signature& signature, int64_t rows
   schedule::Problem problem;
   std::vector<int64_t> offsets;
   for (int64_t row = 0; row <= rows; ++row) offsets.push_back(row * tokens);
-  problem.offsets.assign(signature.responses.size(), offsets);
+  problem.offsets.assign(signature.axes.size(), offsets);
   for (const schedule::Distribution& distribution : signature.distributions) {
     problem.uses.push_back({.hidden_gradient = distribution.requires_grad});
     schedule::HeadShape& shape = problem.heads[distribution.model];

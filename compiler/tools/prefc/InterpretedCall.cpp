@@ -57,8 +57,8 @@ class Block {
   absl::Status operator()(const ScalarCall& call) const {
     Batch batch;
     batch.numRows = call.num_rows;
-    for (size_t i = 0; i < signature.responses.size(); ++i)
-      batch.offsets[signature.responses[i]] = problem.offsets[i];
+    for (size_t i = 0; i < signature.axes.size(); ++i)
+      batch.offsets[signature.axes[i].name] = problem.offsets[i];
     for (size_t i = 0; i < signature.reads.size(); ++i) {
       const int64_t d = signature.reads[i].distribution;
       const int64_t tokens = schedule::NumTokens(signature, problem, d);
