@@ -14,8 +14,8 @@
 namespace alidade::schedule {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Members of a prompt with advantages; a KL divergence to a reference; the probability of a given
 // and of the likeliest token; a state; an option.
@@ -121,7 +121,7 @@ struct Broken {
   const char* message;
 };
 
-class SignatureErrors : public testing::TestWithParam<Broken> {};
+class SignatureErrors : public ::testing::TestWithParam<Broken> {};
 
 TEST_P(SignatureErrors, NameTheMember) {
   Signature s = FullSignature();
@@ -133,7 +133,7 @@ TEST_P(SignatureErrors, NameTheMember) {
 
 INSTANTIATE_TEST_SUITE_P(
     Members, SignatureErrors,
-    testing::Values(
+    ::testing::Values(
         Broken{"kind", [](Signature& s) { s.axes[3].kind = "span"; },
                "axes[3].kind: expected token, member, segment or pair, got 'span'"},
         Broken{"axis_name", [](Signature& s) { s.axes[3].name = ""; },
@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(
                "logprob_at logprob_at*, got logprob*"},
         Broken{"requires_grad", [](Signature& s) { s.distributions[2].requires_grad = true; },
                "distributions[2].requires_grad: expected false"}),
-    [](const testing::TestParamInfo<Broken>& info) { return info.param.name; });
+    [](const ::testing::TestParamInfo<Broken>& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace alidade::schedule
