@@ -17,62 +17,102 @@ namespace {
 absl::Status unknownName(absl::string_view what, const std::string& name,
                          llvm::ArrayRef<std::string> known) {
   llvm::SmallVector<llvm::StringRef> names(known.begin(), known.end());
+  if (names.empty())
+    return absl::InvalidArgumentError(absl::StrCat(what, " ", name, ": the objective takes none"));
   return absl::InvalidArgumentError(absl::StrCat(what, " ", name, ": expected one of ",
                                                  llvm::join(names, ", "), didYouMean(name, names)));
 }
 
+// Every name that is given is known.
+template <typename Map>
+absl::Status checkNames(absl::string_view what, const Map& given,
+                        llvm::ArrayRef<std::string> known) {
+  for (const auto& [name, unused] : given)
+    if (!llvm::is_contained(known, name)) return unknownName(what, name, known);
+  return absl::OkStatus();
+}
+
+// The axis above `axis`; [row] is the outermost.
+Axis parentOf(Axis axis) {
+  llvm::SmallVector<Axis, 3> path = pathOf(axis);
+  return path[path.size() - 2];
+}
+
+absl::Status checkOffsets(const std::string& name, const std::string& parent, int64_t numParents,
+                          llvm::ArrayRef<int64_t> offsets) {
+  if (static_cast<int64_t>(offsets.size()) != numParents + 1)
+    return absl::InvalidArgumentError(absl::StrCat("offsets ", name, ": expected ", numParents + 1,
+                                                   " numbers (", parent, "s + 1), got ",
+                                                   offsets.size()));
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    int64_t least = i == 0 ? 0 : offsets[i - 1];
+    if (offsets[i] < least || (i == 0 && offsets[i] != 0))
+      return absl::InvalidArgumentError(
+          absl::StrCat("offsets ", name, "[", i, "]: expected ",
+                       i == 0 ? "0" : absl::StrCat("at least ", least), ", got ", offsets[i]));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status readOffsets(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
   llvm::SmallVector<std::string> known;
-  for (ResponseRole response : responsesOf(objective)) {
-    std::string name = stringifyResponseRole(response).str();
+  for (Axis axis : axesOf(objective)) {
+    std::string name = toString(axis);
+    if (axis.isPair()) {
+      context.offsets[name] = pairOffsets(context.offsetsOf(Axis::member()));
+      continue;
+    }
     known.push_back(name);
     auto given = batch.offsets.find(name);
     if (given == batch.offsets.end())
       return absl::InvalidArgumentError(
-          absl::StrCat("offsets ", name, ": missing; the objective reads this response"));
-    const std::vector<int64_t>& offsets = given->second;
-    if (static_cast<int64_t>(offsets.size()) != batch.numRows + 1)
-      return absl::InvalidArgumentError(absl::StrCat("offsets ", name, ": expected ",
-                                                     batch.numRows + 1, " numbers (rows + 1), got ",
-                                                     offsets.size()));
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      int64_t least = i == 0 ? 0 : offsets[i - 1];
-      if (offsets[i] < least || (i == 0 && offsets[i] != 0))
-        return absl::InvalidArgumentError(
-            absl::StrCat("offsets ", name, "[", i, "]: expected ",
-                         i == 0 ? "0" : absl::StrCat("at least ", least), ", got ", offsets[i]));
-    }
-    context.offsets[response] = offsets;
+          absl::StrCat("offsets ", name, ": missing; the objective has this axis"));
+    Axis parent = parentOf(axis);
+    int64_t numParents = parent.isRow() ? batch.numRows : context.offsetsOf(parent).back();
+    ALIDADE_RETURN_IF_ERROR(checkOffsets(name, toString(parent), numParents, given->second));
+    context.offsets[name] = given->second;
   }
-  for (const auto& [name, unused] : batch.offsets)
-    if (!llvm::is_contained(known, name)) return unknownName("offsets", name, known);
-  return absl::OkStatus();
+  return checkNames("offsets", batch.offsets, known);
 }
 
-absl::Status readLogProbs(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
-  llvm::SmallVector<std::string> known;
-  for (const Read& read : readsOf(objective)) {
-    std::string name = read.distribution.getName();
-    known.push_back(name);
-    auto given = batch.logProbs.find(name);
-    if (given == batch.logProbs.end())
+// A finite number for every point of the axes.
+absl::StatusOr<std::vector<double>> readNumbers(
+    absl::string_view what, const std::string& name, llvm::ArrayRef<Axis> axes,
+    const std::map<std::string, std::vector<double>>& given, const EvaluationContext& context) {
+  auto found = given.find(name);
+  if (found == given.end())
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " ", name, ": missing; the objective takes it"));
+  const std::vector<double>& values = found->second;
+  int64_t expected = context.numPoints(axes);
+  if (static_cast<int64_t>(values.size()) != expected)
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " ", name, ": expected ", expected, " numbers, one per ",
+                     axes.empty() ? "step" : toString(axes.back()), ", got ", values.size()));
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
       return absl::InvalidArgumentError(
-          absl::StrCat("log-probabilities ", name, ": missing; the objective reads them"));
-    int64_t expected = context.offsets[read.distribution.getResponse()].back();
-    if (static_cast<int64_t>(given->second.size()) != expected)
-      return absl::InvalidArgumentError(absl::StrCat("log-probabilities ", name, ": expected ",
-                                                     expected, " tokens, got ",
-                                                     given->second.size()));
-    for (size_t i = 0; i < given->second.size(); ++i)
-      if (!std::isfinite(given->second[i]))
-        return absl::InvalidArgumentError(absl::StrCat("log-probabilities ", name, "[", i,
-                                                       "]: expected a finite number, got ",
-                                                       given->second[i]));
-    context.logProbs[name] = given->second;
+          absl::StrCat(what, " ", name, "[", i, "]: expected a finite number, got ", values[i]));
+  return values;
+}
+
+absl::Status readData(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
+  llvm::SmallVector<std::string> reads, inputs;
+  for (const Read& read : readsOf(objective)) {
+    reads.push_back(read.name);
+    ALIDADE_ASSIGN_OR_RETURN(
+        std::vector<double> values,
+        readNumbers("read", read.name, axesOf(read.first()->getResult(0)), batch.reads, context));
+    context.reads.push_back(std::move(values));
   }
-  for (const auto& [name, unused] : batch.logProbs)
-    if (!llvm::is_contained(known, name)) return unknownName("log-probabilities", name, known);
-  return absl::OkStatus();
+  for (InputOp input : inputsOf(objective)) {
+    inputs.push_back(input.getName().str());
+    ALIDADE_ASSIGN_OR_RETURN(
+        context.inputs[inputs.back()],
+        readNumbers("input", inputs.back(), axesOf(input.getResult()), batch.inputs, context));
+  }
+  ALIDADE_RETURN_IF_ERROR(checkNames("read", batch.reads, reads));
+  return checkNames("input", batch.inputs, inputs);
 }
 
 absl::Status readHypers(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
@@ -87,9 +127,39 @@ absl::Status readHypers(ObjectiveOp objective, const Batch& batch, EvaluationCon
                                                      hyper.getRangeText(), ", got ", value));
     context.hyperparameters[name] = value;
   }
-  for (const auto& [name, unused] : batch.hyperparameters)
-    if (!llvm::is_contained(known, name)) return unknownName("hyperparameter", name, known);
-  return absl::OkStatus();
+  return checkNames("hyperparameter", batch.hyperparameters, known);
+}
+
+absl::Status readStates(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
+  llvm::SmallVector<std::string> known;
+  for (StateOp state : statesOf(objective)) {
+    std::string name = state.getName().str();
+    known.push_back(name);
+    auto given = batch.states.find(name);
+    double value = given == batch.states.end() ? state.getDefaultNumber() : given->second;
+    if (!std::isfinite(value))
+      return absl::InvalidArgumentError(
+          absl::StrCat("state ", name, ": expected a finite number, got ", value));
+    context.states[name] = value;
+  }
+  return checkNames("state", batch.states, known);
+}
+
+absl::Status readOptions(ObjectiveOp objective, const Batch& batch, EvaluationContext& context) {
+  llvm::SmallVector<std::string> known;
+  for (OptionOp option : objective.getBody().front().getOps<OptionOp>()) {
+    std::string name = option.getName().str();
+    known.push_back(name);
+    auto given = batch.options.find(name);
+    if (given == batch.options.end()) continue;
+    llvm::SmallVector<llvm::StringRef> cases = option.getCaseNames();
+    if (!llvm::is_contained(cases, given->second))
+      return absl::InvalidArgumentError(
+          absl::StrCat("option ", name, ": expected one of ", llvm::join(cases, ", "), ", got ",
+                       given->second, didYouMean(given->second, cases)));
+    context.options[name] = given->second;
+  }
+  return checkNames("option", batch.options, known);
 }
 
 // A metric of axes [row] is its mean over rows.
@@ -108,14 +178,18 @@ absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch& batch) 
         absl::StrCat("rows: expected at least 0, got ", batch.numRows));
   context.numRows = batch.numRows;
   ALIDADE_RETURN_IF_ERROR(readOffsets(objective, batch, context));
-  ALIDADE_RETURN_IF_ERROR(readLogProbs(objective, batch, context));
+  ALIDADE_RETURN_IF_ERROR(readData(objective, batch, context));
   ALIDADE_RETURN_IF_ERROR(readHypers(objective, batch, context));
+  ALIDADE_RETURN_IF_ERROR(readStates(objective, batch, context));
+  ALIDADE_RETURN_IF_ERROR(readOptions(objective, batch, context));
 
   llvm::DenseMap<mlir::Value, RealTensor> values;
   for (mlir::Operation& op : objective.getBody().front().without_terminator()) {
+    auto term = llvm::dyn_cast<TermOpInterface>(op);
+    if (!term) continue;
     llvm::SmallVector<const RealTensor*> operands;
     for (mlir::Value operand : op.getOperands()) operands.push_back(&values.find(operand)->second);
-    RealTensor result = llvm::cast<TermOpInterface>(op).evaluate(operands, context);
+    RealTensor result = term.evaluate(operands, context);
     values.insert({op.getResult(0), std::move(result)});
   }
 
@@ -123,27 +197,27 @@ absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch& batch) 
   evaluation.loss = values[lossOf(objective)].data.front();
   for (const NamedValue& metric : metricsOf(objective))
     evaluation.metrics[metric.name] = reportedNumber(values[metric.value]);
+  for (UpdateOp update : updatesOf(objective))
+    evaluation.states[update.getName().str()] = values[update.getX()].data.front();
   for (const NamedValue& cotangent : cotangentsOf(objective))
     evaluation.cotangents[cotangent.name] = values[cotangent.value].data;
   return evaluation;
 }
 
 absl::StatusOr<std::vector<double>> centralDifferences(ObjectiveOp objective, const Batch& batch,
-                                                       const std::string& distribution,
-                                                       double step) {
+                                                       const std::string& read, double step) {
   Batch moved = batch;
-  auto found = moved.logProbs.find(distribution);
-  if (found == moved.logProbs.end())
-    return absl::InvalidArgumentError(
-        absl::StrCat("log-probabilities ", distribution, ": not in the batch"));
+  auto found = moved.reads.find(read);
+  if (found == moved.reads.end())
+    return absl::InvalidArgumentError(absl::StrCat("read ", read, ": not in the batch"));
   std::vector<double> gradient;
-  for (double& logProb : found->second) {
-    double center = logProb;
-    logProb = center + step;
+  for (double& value : found->second) {
+    double center = value;
+    value = center + step;
     ALIDADE_ASSIGN_OR_RETURN(Evaluation above, interpret(objective, moved));
-    logProb = center - step;
+    value = center - step;
     ALIDADE_ASSIGN_OR_RETURN(Evaluation below, interpret(objective, moved));
-    logProb = center;
+    value = center;
     gradient.push_back((above.loss - below.loss) / (2 * step));
   }
   return gradient;

@@ -3,8 +3,8 @@
 //
 //   Batch batch;
 //   batch.numRows = 2;
-//   batch.offsets["chosen"] = {0, 3, 5};
-//   batch.logProbs["policy.chosen"] = {-0.1, -0.2, -0.7, -1.0, -0.4};
+//   batch.offsets["token(chosen)"] = {0, 3, 5};
+//   batch.reads["policy.chosen"] = {-0.1, -0.2, -0.7, -1.0, -0.4};
 //   ...
 //   absl::StatusOr<Evaluation> result = interpret(objective, batch);
 //   result->loss;
@@ -26,38 +26,42 @@
 
 namespace alidade::pref {
 
-// Token log-probabilities of the scored responses of some rows. Exactly what the objective reads
-// must be present.
+// What was read of the scored responses of some rows, and what else the objective takes. Exactly
+// what it names must be present.
 struct Batch {
   int64_t numRows = 0;
-  // By response role, [numRows + 1], from 0 and not decreasing: tokens of row b are offsets[b] ..
-  // offsets[b + 1].
+  // By name of the axis (toString(Axis)): from 0 and not decreasing; the points below point i of
+  // the parent axis are offsets[i] .. offsets[i + 1]. Row and pair, which follow from others, are
+  // not given.
   std::map<std::string, std::vector<int64_t>> offsets;
-  // By name of the distribution (DistributionAttr::getName), packed over rows, in nats.
-  std::map<std::string, std::vector<double>> logProbs;
+  // By name of the read (Read::name), packed: log-probabilities, entropies and divergences in nats.
+  std::map<std::string, std::vector<double>> reads;
+  // By name, one number per point, packed.
+  std::map<std::string, std::vector<double>> inputs;
   // Those that differ from their defaults.
   std::map<std::string, double> hyperparameters;
+  std::map<std::string, double> states;        // at the start of the step
+  std::map<std::string, std::string> options;  // of options that are still open
 };
 
 struct Evaluation {
   double loss = 0;
   // [row] metrics are means over rows.
   std::map<std::string, double> metrics;
-  // d loss / d log-probability, by name of the distribution, packed as logProbs is. Empty before
-  // pref-differentiate.
+  // At the end of the step.
+  std::map<std::string, double> states;
+  // d loss / d read, by name of the read, packed as the read is. Empty before pref-differentiate.
   std::map<std::string, std::vector<double>> cotangents;
 };
 
-// Errors (invalid argument) name the response, distribution or hyperparameter, what was expected
-// and what was given.
+// Errors (invalid argument) name the axis, read, input, hyperparameter, state or option, what was
+// expected and what was given.
 absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch& batch);
 
-// d loss / d log-probability of one distribution by central differences: what differentiation is
-// checked against. The error is of order step^2; gradients that the objective stops are not stopped
-// here.
+// d loss / d one read by central differences: what differentiation is checked against. The error is
+// of order step^2; gradients that the objective stops are not stopped here.
 absl::StatusOr<std::vector<double>> centralDifferences(ObjectiveOp objective, const Batch& batch,
-                                                       const std::string& distribution,
-                                                       double step = 1e-5);
+                                                       const std::string& read, double step = 1e-5);
 
 }  // namespace alidade::pref
 

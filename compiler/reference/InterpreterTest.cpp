@@ -129,8 +129,8 @@ TEST(Interpreter, Reductions) {
   ASSERT_TRUE(module);
   Batch batch;
   batch.numRows = 3;
-  batch.offsets["chosen"] = {0, 3, 3, 4};
-  batch.logProbs["policy.chosen"] = {-1, -2, -6, -4};
+  batch.offsets["token(chosen)"] = {0, 3, 3, 4};
+  batch.reads["policy.chosen"] = {-1, -2, -6, -4};
   absl::StatusOr<Evaluation> result = interpret(Objective(module), batch);
   ASSERT_THAT(result, IsOk());
   EXPECT_DOUBLE_EQ(result->loss, -13);
@@ -140,6 +140,116 @@ TEST(Interpreter, Reductions) {
   EXPECT_DOUBLE_EQ(result->metrics["rows"], 3);
   EXPECT_DOUBLE_EQ(result->metrics["centred"], 0);
   EXPECT_TRUE(result->cotangents.empty());
+}
+
+// Two prompts with 2 and 3 responses: reductions go from tokens to members to rows.
+TEST(Interpreter, Members) {
+  mlir::MLIRContext context;
+  auto module = Parse(R"(pref.objective @members {
+    %a = pref.input "advantage" over [row, member]
+    %t = pref.logprob policy(member)
+    %s = pref.sum %t over token
+    %w = pref.mul %s, %a
+    %g = pref.mean %w over member
+    %n = pref.count over member
+    %length = pref.count over token(member)
+    %longest = pref.mean %length over member
+    %place = pref.position over token(member)
+    %late = pref.mul %t, %place
+    %l = pref.sum %late over token
+    %m = pref.sum %l over member
+    %i = pref.pair_index first
+    %j = pref.pair_index second
+    %ten = pref.constant 10
+    %i10 = pref.mul %i, %ten
+    %code = pref.add %i10, %j
+    %codes = pref.sum %code over pair
+    %pairs = pref.count over pair
+    %loss = pref.sum %g over row
+    pref.yield %loss metrics("n" = %n, "length" = %longest, "late" = %m, "codes" = %codes, "pairs" = %pairs)
+  })",
+                      context);
+  ASSERT_TRUE(module);
+  Batch batch;
+  batch.numRows = 2;
+  batch.offsets["member"] = {0, 2, 5};
+  batch.offsets["token(member)"] = {0, 2, 3, 4, 4, 7};
+  batch.reads["policy.member"] = {-1, -2, -3, -4, -5, -6, -7};
+  batch.inputs["advantage"] = {1, -1, 2, 3, 0.5};
+  absl::StatusOr<Evaluation> result = interpret(Objective(module), batch);
+  ASSERT_THAT(result, IsOk());
+  EXPECT_DOUBLE_EQ(result->loss, (-3.0 + 3) / 2 + (-8.0 + 0 - 9) / 3);
+  EXPECT_DOUBLE_EQ(result->metrics["n"], 2.5);
+  EXPECT_DOUBLE_EQ(result->metrics["length"], (1.5 + 4.0 / 3) / 2);
+  EXPECT_DOUBLE_EQ(result->metrics["late"], (-2.0 + -6 - 14) / 2);
+  EXPECT_DOUBLE_EQ(result->metrics["codes"], (1.0 + (1 + 2 + 12)) / 2);
+  EXPECT_DOUBLE_EQ(result->metrics["pairs"], 2);
+}
+
+TEST(Interpreter, StatesOptionsAndInputs) {
+  mlir::MLIRContext context;
+  auto module = Parse(R"(pref.objective @running {
+    %mean = pref.state "mean" default 0.25
+    %decay = pref.input "decay" over []
+    %t = pref.logprob policy(chosen)
+    %h = pref.entropy policy(chosen)
+    %s = pref.sum %t over token
+    %e = pref.mean %h over token
+    %x = pref.option "of" default "score" of "score" = %s, "entropy" = %e, "state" = %mean
+    %m = pref.mean %x over row
+    %old = pref.mul %decay, %mean
+    %new = pref.add %old, %m
+    pref.update "mean" = %new
+    pref.yield %m metrics("mean" = %mean)
+  })",
+                      context);
+  ASSERT_TRUE(module);
+  Batch batch;
+  batch.numRows = 2;
+  batch.offsets["token(chosen)"] = {0, 1, 3};
+  batch.reads["policy.chosen"] = {-1, -2, -3};
+  batch.reads["policy.chosen#entropy"] = {4, 2, 6};
+  batch.inputs["decay"] = {0.5};
+  absl::StatusOr<Evaluation> result = interpret(Objective(module), batch);
+  ASSERT_THAT(result, IsOk());
+  EXPECT_DOUBLE_EQ(result->loss, -3);
+  EXPECT_DOUBLE_EQ(result->metrics["mean"], 0.25);
+  EXPECT_DOUBLE_EQ(result->states["mean"], 0.125 - 3);
+  batch.states["mean"] = 8;
+  batch.options["of"] = "entropy";
+  result = interpret(Objective(module), batch);
+  ASSERT_THAT(result, IsOk());
+  EXPECT_DOUBLE_EQ(result->loss, 4);
+  EXPECT_DOUBLE_EQ(result->states["mean"], 8);
+  batch.options["of"] = "state";
+  EXPECT_DOUBLE_EQ(interpret(Objective(module), batch)->loss, 8);
+}
+
+// The first numbers of splitmix64 from the state seed * 0x9E3779B97F4A7C15 + k + 1, computed apart.
+TEST(Interpreter, UniformNumbers) {
+  EXPECT_DOUBLE_EQ(uniformAt(0, 0), 0.3381666012719898);
+  EXPECT_DOUBLE_EQ(uniformAt(0, 1), 0.8586764687735633);
+  EXPECT_DOUBLE_EQ(uniformAt(7.9, 3), 0.9206799357119668);
+  EXPECT_DOUBLE_EQ(uniformAt(-1, 0), 0.9186752475135012);
+  double sum = 0, squares = 0;
+  for (int i = 0; i < 10000; ++i) {
+    double u = uniformAt(3, i);
+    ASSERT_GT(u, 0);
+    ASSERT_LT(u, 1);
+    sum += u;
+    squares += u * u;
+  }
+  // Standard errors 0.0029 and 0.003.
+  EXPECT_NEAR(sum / 10000, 0.5, 0.015);
+  EXPECT_NEAR(squares / 10000, 1.0 / 3, 0.015);
+}
+
+TEST(Interpreter, PairsFollowFromMembers) {
+  EXPECT_EQ(pairOffsets({0, 4, 5, 5, 7}), (std::vector<int64_t>{0, 6, 6, 6, 7}));
+  std::vector<std::pair<int64_t, int64_t>> pairs;
+  for (int64_t i = 0; i < 6; ++i) pairs.push_back(pairMembers(i, 4));
+  EXPECT_EQ(pairs, (std::vector<std::pair<int64_t, int64_t>>{
+                       {0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}}));
 }
 
 class BatchTest : public testing::Test {
@@ -157,9 +267,9 @@ class BatchTest : public testing::Test {
   })",
                      context)) {
     batch.numRows = 2;
-    batch.offsets["chosen"] = {0, 1, 3};
-    batch.logProbs["policy.chosen"] = {-1, -2, -3};
-    batch.logProbs["reference.chosen"] = {-1, -1, -1};
+    batch.offsets["token(chosen)"] = {0, 1, 3};
+    batch.reads["policy.chosen"] = {-1, -2, -3};
+    batch.reads["reference.chosen"] = {-1, -1, -1};
   }
 
   // The message of the error that the batch gives.
@@ -182,51 +292,51 @@ TEST_F(BatchTest, Accepts) {
 
 TEST_F(BatchTest, RejectsMissingOffsets) {
   batch.offsets.clear();
-  EXPECT_THAT(Message(), HasSubstr("offsets chosen: missing"));
+  EXPECT_THAT(Message(), HasSubstr("offsets token(chosen): missing"));
 }
 
 TEST_F(BatchTest, RejectsWrongNumberOfOffsets) {
-  batch.offsets["chosen"] = {0, 3};
-  EXPECT_THAT(Message(), HasSubstr("offsets chosen: expected 3 numbers (rows + 1), got 2"));
+  batch.offsets["token(chosen)"] = {0, 3};
+  EXPECT_THAT(Message(), HasSubstr("offsets token(chosen): expected 3 numbers (rows + 1), got 2"));
 }
 
 TEST_F(BatchTest, RejectsDecreasingOffsets) {
-  batch.offsets["chosen"] = {0, 3, 2};
-  EXPECT_THAT(Message(), HasSubstr("offsets chosen[2]: expected at least 3, got 2"));
+  batch.offsets["token(chosen)"] = {0, 3, 2};
+  EXPECT_THAT(Message(), HasSubstr("offsets token(chosen)[2]: expected at least 3, got 2"));
 }
 
 TEST_F(BatchTest, RejectsOffsetsThatDoNotStartAtZero) {
-  batch.offsets["chosen"] = {1, 2, 3};
-  EXPECT_THAT(Message(), HasSubstr("offsets chosen[0]: expected 0, got 1"));
+  batch.offsets["token(chosen)"] = {1, 2, 3};
+  EXPECT_THAT(Message(), HasSubstr("offsets token(chosen)[0]: expected 0, got 1"));
 }
 
 TEST_F(BatchTest, RejectsUnknownResponse) {
-  batch.offsets["chosem"] = {0, 1, 3};
+  batch.offsets["token(chosem)"] = {0, 1, 3};
   EXPECT_THAT(Message(),
-              HasSubstr("offsets chosem: expected one of chosen; did you mean 'chosen'?"));
+              HasSubstr("offsets token(chosem): expected one of token(chosen); did you mean "
+                        "'token(chosen)'?"));
 }
 
 TEST_F(BatchTest, RejectsMissingScores) {
-  batch.logProbs.erase("reference.chosen");
-  EXPECT_THAT(Message(), HasSubstr("log-probabilities reference.chosen: missing"));
+  batch.reads.erase("reference.chosen");
+  EXPECT_THAT(Message(), HasSubstr("read reference.chosen: missing"));
 }
 
 TEST_F(BatchTest, RejectsWrongNumberOfScores) {
-  batch.logProbs["policy.chosen"].pop_back();
-  EXPECT_THAT(Message(), HasSubstr("log-probabilities policy.chosen: expected 3 tokens, got 2"));
+  batch.reads["policy.chosen"].pop_back();
+  EXPECT_THAT(Message(),
+              HasSubstr("read policy.chosen: expected 3 numbers, one per token(chosen), got 2"));
 }
 
 TEST_F(BatchTest, RejectsInfiniteScores) {
-  batch.logProbs["policy.chosen"][1] = -kInf;
-  EXPECT_THAT(Message(),
-              HasSubstr("log-probabilities policy.chosen[1]: expected a finite number, got -inf"));
+  batch.reads["policy.chosen"][1] = -kInf;
+  EXPECT_THAT(Message(), HasSubstr("read policy.chosen[1]: expected a finite number, got -inf"));
 }
 
 TEST_F(BatchTest, RejectsUnknownDistribution) {
-  batch.logProbs["policy.rejected"] = {};
-  EXPECT_THAT(Message(),
-              HasSubstr("log-probabilities policy.rejected: expected one of policy.chosen, "
-                        "reference.chosen"));
+  batch.reads["policy.rejected"] = {};
+  EXPECT_THAT(Message(), HasSubstr("read policy.rejected: expected one of policy.chosen, "
+                                   "reference.chosen"));
 }
 
 TEST_F(BatchTest, RejectsHyperparameterOutOfRange) {
@@ -238,6 +348,67 @@ TEST_F(BatchTest, RejectsUnknownHyperparameter) {
   batch.hyperparameters["betta"] = 1;
   EXPECT_THAT(Message(),
               HasSubstr("hyperparameter betta: expected one of beta; did you mean 'beta'?"));
+}
+
+TEST_F(BatchTest, RejectsWhatTheObjectiveDoesNotTake) {
+  batch.inputs["weight"] = {1, 2};
+  EXPECT_THAT(Message(), HasSubstr("input weight: the objective takes none"));
+  batch.inputs.clear();
+  batch.states["mean"] = 1;
+  EXPECT_THAT(Message(), HasSubstr("state mean: the objective takes none"));
+  batch.states.clear();
+  batch.options["norm"] = "sum";
+  EXPECT_THAT(Message(), HasSubstr("option norm: the objective takes none"));
+}
+
+// The errors of what a batch can hold beside reads.
+TEST(Batch, RejectsWrongTrees) {
+  mlir::MLIRContext context;
+  auto module = Parse(R"(pref.objective @tree {
+    %w = pref.input "weight" over [row, member]
+    %d = pref.state "d" default 0
+    %t = pref.logprob policy(member)
+    %s = pref.sum %t over token
+    %x = pref.option "o" default "plain" of "plain" = %s, "weighted" = %w
+    %y = pref.mul %x, %w
+    %g = pref.sum %y over member
+    %m = pref.mean %g over row
+    pref.update "d" = %m
+    pref.yield %m
+  })",
+                      context);
+  ASSERT_TRUE(module);
+  Batch good;
+  good.numRows = 1;
+  good.offsets["member"] = {0, 2};
+  good.offsets["token(member)"] = {0, 1, 3};
+  good.reads["policy.member"] = {-1, -2, -3};
+  good.inputs["weight"] = {1, 2};
+  ASSERT_THAT(interpret(Objective(module), good), IsOk());
+  auto message = [&](auto edit) {
+    Batch batch = good;
+    edit(batch);
+    return std::string(interpret(Objective(module), batch).status().message());
+  };
+  EXPECT_THAT(message([](Batch& b) { b.offsets.erase("member"); }),
+              HasSubstr("offsets member: missing; the objective has this axis"));
+  EXPECT_THAT(message([](Batch& b) { b.offsets["token(member)"] = {0, 3}; }),
+              HasSubstr("offsets token(member): expected 3 numbers (members + 1), got 2"));
+  EXPECT_THAT(message([](Batch& b) { b.inputs["weight"] = {1}; }),
+              HasSubstr("input weight: expected 2 numbers, one per member, got 1"));
+  EXPECT_THAT(message([](Batch& b) { b.inputs["weight"][1] = kInf; }),
+              HasSubstr("input weight[1]: expected a finite number, got inf"));
+  EXPECT_THAT(message([](Batch& b) { b.inputs.clear(); }),
+              HasSubstr("input weight: missing; the objective takes it"));
+  EXPECT_THAT(message([](Batch& b) { b.inputs["wieght"] = {}; }),
+              HasSubstr("input wieght: expected one of weight; did you mean 'weight'?"));
+  EXPECT_THAT(message([](Batch& b) { b.states["e"] = 1; }),
+              HasSubstr("state e: expected one of d"));
+  EXPECT_THAT(message([](Batch& b) { b.states["d"] = kInf; }),
+              HasSubstr("state d: expected a finite number, got inf"));
+  EXPECT_THAT(message([](Batch& b) { b.options["o"] = "wieghted"; }),
+              HasSubstr("option o: expected one of plain, weighted, got wieghted; did you mean "
+                        "'weighted'?"));
 }
 
 }  // namespace

@@ -155,14 +155,14 @@ PackedBatch randomBatch(const schedule::Signature& signature,
   for (size_t role = 0; role < signature.axes.size(); ++role) {
     std::vector<int64_t> offsets = {0};
     for (int64_t length : lengths[role]) offsets.push_back(offsets.back() + length);
-    packed.batch.offsets[signature.axes[role].name] = offsets;
+    packed.batch.offsets[signature.axes[role].Name()] = offsets;
     packed.offsets.push_back(offsets);
   }
   for (const schedule::VocabularyRead& read : signature.reads) {
     const schedule::Distribution& distribution = signature.distributions[read.distribution];
-    std::vector<float> values(packed.batch.offsets[distribution.response].back());
+    std::vector<float> values(packed.offsets[distribution.axis].back());
     for (float& value : values) value = uniform(random);
-    packed.batch.logProbs[distribution.Name()].assign(values.begin(), values.end());
+    packed.batch.reads[distribution.Name()].assign(values.begin(), values.end());
     packed.reads.push_back(std::move(values));
   }
   for (const schedule::Hyperparameter& hyper : signature.hyperparameters) {

@@ -201,10 +201,10 @@ TEST(Gradient, CotangentsAreCentralDifferences) {
   std::mt19937 generator(3);
   std::uniform_real_distribution<double> uniform(-4, 0);
   batch.numRows = 4;
-  for (const std::string& response : Shared().signature().Responses())
-    batch.offsets[response] = {0, 2, 5, 6, 9};
+  for (const schedule::Axis& axis : Shared().signature().axes)
+    batch.offsets[axis.Name()] = {0, 2, 5, 6, 9};
   for (const schedule::Distribution& d : Shared().signature().distributions) {
-    for (int i = 0; i < 9; ++i) batch.logProbs[d.Name()].push_back(uniform(generator));
+    for (int i = 0; i < 9; ++i) batch.reads[d.Name()].push_back(uniform(generator));
   }
   ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Evaluation evaluation,
                                pref::interpret(Shared().derived.objective(), batch));

@@ -1,6 +1,6 @@
 // From the text of an objective to everything that is derived from it before any code is generated:
-// parse, verify, canonicalise, differentiate, analyse. What prefc, the in-process compiler and
-// tests call.
+// parse, verify, resolve options, canonicalise, differentiate, analyse. What prefc, the in-process
+// compiler and tests call.
 //
 //   MLIRContext context;
 //   absl::StatusOr<DerivedObjective> derived = deriveObjectiveFile("dpo.mlir", context);
@@ -19,13 +19,14 @@
 
 #include "compiler/dialect/pref/Pref.h"
 #include "compiler/schedule/signature.h"
+#include "compiler/transforms/ResolveOptions/ResolveOptions.h"
 
 namespace alidade::pref {
 
 struct DerivedObjective {
   // As written, verified.
   mlir::OwningOpRef<mlir::ModuleOp> definition;
-  // Canonical, before differentiation.
+  // Options resolved, canonical, before differentiation.
   mlir::OwningOpRef<mlir::ModuleOp> canonical;
   // Canonical, with cotangents: what a back end lowers.
   mlir::OwningOpRef<mlir::ModuleOp> differentiated;
@@ -38,17 +39,19 @@ struct DerivedObjective {
 // The first objective of a module; null when it has none.
 ObjectiveOp objectiveOf(mlir::ModuleOp module);
 
-// Reads a file that holds one objective, named as the file is. The dialect is loaded into the
-// context. Errors (not found, invalid argument) carry the diagnostics of MLIR: file:line:column,
-// message, source line, notes.
+// Reads a file that holds one objective, named as the file is; `options` are the choices that
+// differ from its defaults. The dialect is loaded into the context. Errors (not found, invalid
+// argument) carry the diagnostics of MLIR: file:line:column, message, source line, notes.
 absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string& path,
-                                                     mlir::MLIRContext& context);
+                                                     mlir::MLIRContext& context,
+                                                     const OptionChoices& options = {});
 
 // The same for text that came from somewhere else; `fileName` stands for its file in messages and
 // names the objective.
 absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string& text,
                                                      const std::string& fileName,
-                                                     mlir::MLIRContext& context);
+                                                     mlir::MLIRContext& context,
+                                                     const OptionChoices& options = {});
 
 // What run-time library, planner and trainers know of a differentiated objective. Fails with a
 // diagnostic.

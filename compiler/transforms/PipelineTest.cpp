@@ -91,6 +91,123 @@ TEST(Pipeline, DistributionsHaveOneName) {
   }
 }
 
+// Everything that a signature can say.
+constexpr char kFull[] = R"(pref.objective @full {
+  %two = pref.constant 2
+  %gamma = pref.hyper "gamma" default 1.5 in (0, inf)
+  %step = pref.input "step" over []
+  %label = pref.input "label" over [row] doc "1: desirable"
+  %adv = pref.input "advantage" over [row, member]
+  %mean = pref.state "mean" default 0.5 doc "running mean"
+  %z = pref.logprob policy(mismatched) detached
+  %zs = pref.sum %z over token
+  %z0 = pref.mean %zs over row
+  %best = pref.argmax reference(2)(chosen) on corrupted("crop") shared
+  %w = pref.logprob policy(chosen)
+  %k = pref.kl reference(chosen) on blank, policy(chosen)
+  %b = pref.logprob policy(chosen) at %best
+  %mix = pref.logprob old_policy(chosen) mix policy(chosen) on retrieved by %gamma
+  %half = pref.logprob reference(chosen) mix reference(2)(chosen) by %two
+  %t = pref.logprob policy(member)
+  %ts = pref.sum %t over token
+  %ta = pref.mul %ts, %adv
+  %tr = pref.mean %ta over member
+  %i = pref.pair_index first
+  %is = pref.sum %i over pair
+  %a0 = pref.add %w, %k
+  %a1 = pref.add %a0, %b
+  %a2 = pref.add %a1, %mix
+  %a3 = pref.add %a2, %half
+  %s = pref.sum %a3 over token
+  %mean_s = pref.mean %a3 over token
+  %o = pref.option "norm" default "sum" of "sum" = %s, "mean" = %mean_s doc "of tokens"
+  %d = pref.sub %o, %z0
+  %e = pref.sigmoid %d
+  %f = pref.mul %e, %label
+  %g = pref.add %f, %tr
+  %h = pref.add %g, %is
+  %j = pref.add %h, %step
+  %l = pref.add %j, %mean
+  %loss = pref.mean %l over row
+  pref.update "mean" = %loss
+  pref.yield %loss metrics("score" = %o)
+}
+)";
+
+TEST(Pipeline, DerivesAxesInputsStatesAndOptions) {
+  mlir::MLIRContext context;
+  absl::StatusOr<DerivedObjective> derived =
+      deriveObjectiveText(kFull, "full.mlir", context, {{"norm", "mean"}});
+  ASSERT_THAT(derived, IsOk());
+  const schedule::Signature& s = derived->signature;
+  std::vector<std::string> axes;
+  for (const schedule::Axis& axis : s.axes) axes.push_back(axis.Name());
+  EXPECT_THAT(axes,
+              ElementsAre("member", "token(mismatched)", "token(chosen)", "token(member)", "pair"));
+  EXPECT_EQ(s.axes[3].parent, 0);
+  ASSERT_EQ(s.inputs.size(), 3);
+  EXPECT_EQ(s.inputs[0].axis, schedule::Input::kNone);
+  EXPECT_EQ(s.inputs[1].axis, schedule::Input::kRow);
+  EXPECT_EQ(s.inputs[1].doc, "1: desirable");
+  EXPECT_EQ(s.inputs[2].axis, 0);
+  ASSERT_EQ(s.states.size(), 1);
+  EXPECT_EQ(s.states[0].name, "mean");
+  EXPECT_EQ(s.states[0].default_value, 0.5);
+  ASSERT_EQ(s.options.size(), 1);
+  EXPECT_EQ(s.options[0].name, "norm");
+  EXPECT_EQ(s.options[0].chosen, "mean");
+  EXPECT_EQ(s.options[0].default_case, "sum");
+  EXPECT_THAT(s.options[0].cases, ElementsAre("sum", "mean"));
+  EXPECT_FALSE(s.reduces_ranks);
+}
+
+TEST(Pipeline, DerivesReadsAndPrograms) {
+  mlir::MLIRContext context;
+  absl::StatusOr<DerivedObjective> derived = deriveObjectiveText(kFull, "full.mlir", context);
+  ASSERT_THAT(derived, IsOk());
+  const schedule::Signature& s = derived->signature;
+  EXPECT_THAT(s.ReadNames(),
+              ElementsAre("policy.mismatched", "reference(2).chosen@corrupted(crop)+shared#argmax",
+                          "policy.chosen", "policy.chosen#kl_from", "policy.chosen#logprob_at",
+                          "old_policy.chosen#logprob_mix", "reference.chosen#logprob_mix",
+                          "policy.member"));
+  std::vector<std::string> reads;
+  for (const Read& read : readsOf(derived->objective())) reads.push_back(read.name);
+  EXPECT_EQ(s.ReadNames(), reads);
+  std::vector<std::string> programs;
+  for (const schedule::Distribution& d : s.distributions)
+    programs.push_back(d.Name() + ": " +
+                       (d.program < 0 ? "-" : s.row_programs[d.program].ToString()));
+  EXPECT_THAT(programs, ElementsAre("policy.mismatched: logprob",
+                                    "reference(2).chosen@corrupted(crop)+shared: argmax",
+                                    "policy.chosen: logprob* kl_from* logprob_at*",
+                                    "reference.chosen@blank: -", "old_policy.chosen: logprob_mix",
+                                    "policy.chosen@retrieved: -", "reference.chosen: logprob_mix",
+                                    "reference(2).chosen: -", "policy.member: logprob*"));
+  EXPECT_EQ(s.reads[4].index_read, 1);
+  EXPECT_EQ(s.reads[5].scale_hyper, 0);
+  EXPECT_EQ(s.reads[6].scale_hyper, -1);
+  EXPECT_EQ(s.reads[6].scale_constant, 2);
+  EXPECT_EQ(s.distributions[2].partner, 3);
+  EXPECT_TRUE(s.distributions[2].coupling.dense);
+  EXPECT_TRUE(s.distributions[0].feeds_known);
+  EXPECT_FALSE(s.distributions[1].feeds_known);
+  EXPECT_EQ(s.known_values, 1);
+  EXPECT_EQ(s.distributions[8].coupling.granularity, schedule::Granularity::kKnown);
+  EXPECT_TRUE(s.distributions[8].coupling.uniform);
+}
+
+TEST(Pipeline, RefusesUnknownOptions) {
+  mlir::MLIRContext context;
+  const auto code = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(deriveObjectiveText(kFull, "full.mlir", context, {{"nrm", "mean"}}).status(),
+              StatusIs(code, HasSubstr("option \"nrm\": expected one of norm; did you mean "
+                                       "'norm'?")));
+  EXPECT_THAT(deriveObjectiveText(kFull, "full.mlir", context, {{"norm", "mea"}}).status(),
+              StatusIs(code, HasSubstr("option \"norm\": expected one of sum, mean, got \"mea\"; "
+                                       "did you mean 'mean'?")));
+}
+
 // What is printed can be derived again, and derives the same.
 TEST(Pipeline, PrintsWhatItReads) {
   mlir::MLIRContext context;
@@ -159,7 +276,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"empty", "", {"expected one pref.objective, got none"}},
         BadText{"value_only",
                 Replaced(kPair, "pref.log_sigmoid", "pref.sign"),
-                {"pair.mlir:15:9: error: 'pref.sign' op is piecewise constant",
+                {"pair.mlir:15:9: error: 'pref.sign' op is value-only",
                  "pair.mlir:14:8: note: a gradient is wanted for this value"}},
         BadText{"syntax",
                 Replaced(kPair, "over token", "over tokens"),

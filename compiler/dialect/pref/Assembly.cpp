@@ -100,8 +100,7 @@ std::string HyperOp::getRangeText() {
 
 mlir::ParseResult parseAxisKind(mlir::OpAsmParser& parser, AxisKindAttr& axis) {
   AxisKind kind;
-  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind))
-    return failure();
+  if (parseAxisKindName(parser, kind)) return failure();
   axis = AxisKindAttr::get(parser.getContext(), kind);
   return success();
 }
@@ -121,6 +120,19 @@ mlir::ParseResult parsePredicate(mlir::OpAsmParser& parser, PredicateAttr& predi
 
 void printPredicate(mlir::OpAsmPrinter& printer, mlir::Operation*, PredicateAttr predicate) {
   printer << stringifyPredicate(predicate.getValue());
+}
+
+mlir::ParseResult parsePairSide(mlir::OpAsmParser& parser, PairSideAttr& side) {
+  PairSide value;
+  if (parseCase<PairSide>(parser, "a member of a pair", symbolizePairSide, {"first", "second"},
+                          value))
+    return failure();
+  side = PairSideAttr::get(parser.getContext(), value);
+  return success();
+}
+
+void printPairSide(mlir::OpAsmPrinter& printer, mlir::Operation*, PairSideAttr side) {
+  printer << stringifyPairSide(side.getValue());
 }
 
 mlir::ParseResult parseAxis(mlir::OpAsmParser& parser, AxisAttr& axis) {
@@ -151,13 +163,12 @@ void HyperOp::getAsmResultNames(llvm::function_ref<void(mlir::Value, llvm::Strin
   setName(getResult(), getName());
 }
 
-void LogProbOp::getAsmResultNames(llvm::function_ref<void(mlir::Value, llvm::StringRef)> setName) {
-  std::string name = (stringifyModelRole(getDistribution().getModel()) + "_" +
-                      stringifyResponseRole(getDistribution().getResponse()))
-                         .str();
-  if (getDistribution().getView() != View::Clean)
-    ((name += "_") += stringifyView(getDistribution().getView()));
-  setName(getResult(), name);
+void InputOp::getAsmResultNames(llvm::function_ref<void(mlir::Value, llvm::StringRef)> setName) {
+  setName(getResult(), getName());
+}
+
+void StateOp::getAsmResultNames(llvm::function_ref<void(mlir::Value, llvm::StringRef)> setName) {
+  setName(getResult(), getName());
 }
 
 //===--- pref.yield ---===//
@@ -171,19 +182,32 @@ struct NamedOperands {
 
 }  // namespace
 
-// keyword `(` "name" `=` %value, ... `)`, or nothing.
+// "name" `=` %value, ...
+static mlir::ParseResult parseNamedList(mlir::OpAsmParser& parser,
+                                        mlir::AsmParser::Delimiter delimiter,
+                                        NamedOperands& result) {
+  return parser.parseCommaSeparatedList(delimiter, [&]() -> mlir::ParseResult {
+    std::string name;
+    if (parser.parseString(&name) || parser.parseEqual() ||
+        parser.parseOperand(result.operands.emplace_back()))
+      return failure();
+    result.names.push_back(parser.getBuilder().getStringAttr(name));
+    return success();
+  });
+}
+
+static void printNamedList(mlir::OpAsmPrinter& printer, mlir::ArrayAttr names,
+                           mlir::OperandRange operands) {
+  llvm::interleaveComma(llvm::zip(names, operands), printer.getStream(), [&](auto pair) {
+    printer << std::get<0>(pair) << " = " << std::get<1>(pair);
+  });
+}
+
+// keyword `(` list `)`, or nothing.
 static mlir::ParseResult parseNamedOperands(mlir::OpAsmParser& parser, llvm::StringRef keyword,
                                             NamedOperands& result) {
   if (failed(parser.parseOptionalKeyword(keyword))) return success();
-  return parser.parseCommaSeparatedList(
-      mlir::AsmParser::Delimiter::Paren, [&]() -> mlir::ParseResult {
-        std::string name;
-        if (parser.parseString(&name) || parser.parseEqual() ||
-            parser.parseOperand(result.operands.emplace_back()))
-          return failure();
-        result.names.push_back(parser.getBuilder().getStringAttr(name));
-        return success();
-      });
+  return parseNamedList(parser, mlir::AsmParser::Delimiter::Paren, result);
 }
 
 mlir::ParseResult YieldOp::parse(mlir::OpAsmParser& parser, mlir::OperationState& state) {
@@ -210,9 +234,7 @@ static void printNamedOperands(mlir::OpAsmPrinter& printer, llvm::StringRef keyw
                                mlir::ArrayAttr names, mlir::OperandRange operands) {
   if (operands.empty()) return;
   printer << " " << keyword << "(";
-  llvm::interleaveComma(llvm::zip(names, operands), printer.getStream(), [&](auto pair) {
-    printer << std::get<0>(pair) << " = " << std::get<1>(pair);
-  });
+  printNamedList(printer, names, operands);
   printer << ")";
 }
 
@@ -222,6 +244,40 @@ void YieldOp::print(mlir::OpAsmPrinter& printer) {
   printNamedOperands(printer, "cotangents", getCotangentNames(), getCotangents());
   printer.printOptionalAttrDict((*this)->getAttrs(),
                                 {"metricNames", "cotangentNames", "operandSegmentSizes"});
+}
+
+//===--- pref.option ---===//
+
+// "name" `default` "case" `of` list (`doc` "text")?
+mlir::ParseResult OptionOp::parse(mlir::OpAsmParser& parser, mlir::OperationState& state) {
+  auto& properties = state.getOrAddProperties<OptionOp::Properties>();
+  NamedOperands values;
+  std::string name, defaultCase, doc;
+  if (parser.parseString(&name) || parser.parseKeyword("default") ||
+      parser.parseString(&defaultCase) || parser.parseKeyword("of") ||
+      parseNamedList(parser, mlir::AsmParser::Delimiter::None, values))
+    return failure();
+  mlir::Builder& builder = parser.getBuilder();
+  if (succeeded(parser.parseOptionalKeyword("doc"))) {
+    if (parser.parseString(&doc)) return failure();
+    properties.doc = builder.getStringAttr(doc);
+  }
+  mlir::Type unresolved = UnresolvedType::get(parser.getContext());
+  if (parser.parseOptionalAttrDict(state.attributes) ||
+      parser.resolveOperands(values.operands, unresolved, state.operands))
+    return failure();
+  properties.name = builder.getStringAttr(name);
+  properties.defaultCase = builder.getStringAttr(defaultCase);
+  properties.cases = builder.getArrayAttr(values.names);
+  state.addTypes(unresolved);
+  return success();
+}
+
+void OptionOp::print(mlir::OpAsmPrinter& printer) {
+  printer << " " << getNameAttr() << " default " << getDefaultCaseAttr() << " of ";
+  printNamedList(printer, getCases(), getValues());
+  if (getDocAttr()) printer << " doc " << getDocAttr();
+  printer.printOptionalAttrDict((*this)->getAttrs(), {"name", "defaultCase", "cases", "doc"});
 }
 
 //===--- pref.objective ---===//

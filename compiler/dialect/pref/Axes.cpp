@@ -2,11 +2,15 @@
 
 #include "llvm/ADT/StringExtras.h"
 
+#include "compiler/dialect/pref/OpSupport.h"
+
 namespace alidade::pref {
 
 std::string toString(Axis axis) {
-  if (axis.isRow()) return "row";
-  return ("token(" + stringifyResponseRole(axis.getResponse()) + ")").str();
+  std::string text = stringifyAxisKind(axis.getKind()).str();
+  if (axis.isToken()) return (text + "(" + stringifyResponseRole(axis.getResponse()) + ")").str();
+  if (axis.isSegment()) return (text + "(" + axis.getLabels().getValue() + ")").str();
+  return text;
 }
 
 std::string toString(llvm::ArrayRef<Axis> axes) {
@@ -20,10 +24,19 @@ bool isPrefix(llvm::ArrayRef<Axis> prefix, llvm::ArrayRef<Axis> axes) {
   return prefix.size() <= axes.size() && prefix == axes.take_front(prefix.size());
 }
 
+llvm::SmallVector<Axis, 3> pathOf(Axis axis) {
+  if (axis.isRow()) return {axis};
+  if (axis == Axis::token(ResponseRole::Member)) return {Axis::row(), Axis::member(), axis};
+  return {Axis::row(), axis};
+}
+
 bool areValueAxes(llvm::ArrayRef<Axis> axes) {
-  if (axes.empty()) return true;
-  if (!axes.front().isRow()) return false;
-  return axes.size() == 1 || (axes.size() == 2 && axes.back().isToken());
+  return axes.empty() || axes == llvm::ArrayRef<Axis>(pathOf(axes.back()));
+}
+
+llvm::StringRef valueAxesText() {
+  return "[], [row], [row, token(R)], [row, segment(S)], [row, member], "
+         "[row, member, token(member)] or [row, pair]";
 }
 
 llvm::StringRef nearestName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> names) {
@@ -47,22 +60,56 @@ std::string didYouMean(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> nam
 
 mlir::ParseResult parseResponseRole(mlir::AsmParser& parser, ResponseRole& response) {
   return parseCase<ResponseRole>(parser, "a response", symbolizeResponseRole,
-                                 {"chosen", "rejected", "response"}, response);
+                                 {"chosen", "rejected", "response", "mismatched", "member"},
+                                 response);
+}
+
+mlir::ParseResult parseAxisKindName(mlir::AsmParser& parser, AxisKind& kind) {
+  return parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind,
+                             {"row", "token", "member", "segment", "pair"}, kind);
+}
+
+// `(` labels `)` of a segment axis.
+static mlir::ParseResult parseLabels(mlir::AsmParser& parser, mlir::StringAttr& labels) {
+  llvm::SMLoc loc;
+  llvm::StringRef name;
+  if (parser.parseLParen()) return mlir::failure();
+  loc = parser.getCurrentLocation();
+  if (parser.parseKeyword(&name)) return mlir::failure();
+  if (!isIdentifier(name))
+    return parser.emitError(loc) << "labels of a segment: expected an identifier of [a-z0-9_], "
+                                    "got '"
+                                 << name << "'";
+  labels = parser.getBuilder().getStringAttr(name);
+  return parser.parseRParen();
 }
 
 mlir::ParseResult parseAxis(mlir::AsmParser& parser, Axis& axis) {
   AxisKind kind;
-  if (parseCase<AxisKind>(parser, "an axis", symbolizeAxisKind, {"row", "token"}, kind))
-    return mlir::failure();
-  if (kind == AxisKind::Row) {
-    axis = Axis::row();
-    return mlir::success();
-  }
   ResponseRole response;
-  if (parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen())
-    return mlir::failure();
-  axis = Axis::token(response);
-  return mlir::success();
+  mlir::StringAttr labels;
+  if (parseAxisKindName(parser, kind)) return mlir::failure();
+  switch (kind) {
+    case AxisKind::Row:
+      axis = Axis::row();
+      return mlir::success();
+    case AxisKind::Member:
+      axis = Axis::member();
+      return mlir::success();
+    case AxisKind::Pair:
+      axis = Axis::pair();
+      return mlir::success();
+    case AxisKind::Token:
+      if (parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen())
+        return mlir::failure();
+      axis = Axis::token(response);
+      return mlir::success();
+    case AxisKind::Segment:
+      if (parseLabels(parser, labels)) return mlir::failure();
+      axis = Axis::segment(labels);
+      return mlir::success();
+  }
+  return mlir::failure();
 }
 
 mlir::ParseResult parseAxisList(mlir::AsmParser& parser, llvm::SmallVectorImpl<Axis>& axes,

@@ -51,10 +51,13 @@ mlir::LogicalResult inferReductionType(mlir::MLIRContext* context,
                                        llvm::SmallVectorImpl<mlir::Type>& inferred) {
   llvm::ArrayRef<Axis> own = axes(operand);
   if (own.empty() || own.back().getKind() != axis) {
+    llvm::SmallVector<AxisKind> kinds;
+    for (Axis other : own) kinds.push_back(other.getKind());
     return fail(location, op, [&](mlir::InFlightDiagnostic& diagnostic) {
       diagnostic << "(C1) cannot reduce " << stringifyAxisKind(axis) << " of a value with axes "
                  << toString(own) << ": it must be the last axis";
-      if (own.size() == 2 && axis == AxisKind::Row) diagnostic << "; reduce it over token first";
+      if (own.size() >= 2 && llvm::is_contained(kinds, axis))
+        diagnostic << "; reduce it over " << stringifyAxisKind(kinds.back()) << " first";
       diagnostic.attachNote(operand.getLoc()) << "this value has axes " << toString(own);
     });
   }
@@ -81,19 +84,11 @@ mlir::LogicalResult ConstantOp::inferReturnTypes(mlir::MLIRContext* context,
   return inferScalar(context, inferred);
 }
 
-mlir::LogicalResult LogProbOp::inferReturnTypes(mlir::MLIRContext* context,
-                                                std::optional<mlir::Location>, Adaptor adaptor,
-                                                InferredTypes& inferred) {
-  inferred.push_back(
-      ValueType::get(context, {Axis::row(), Axis::token(adaptor.getDistribution().getResponse())}));
-  return success();
-}
-
 mlir::LogicalResult CountOp::inferReturnTypes(mlir::MLIRContext* context,
                                               std::optional<mlir::Location>, Adaptor adaptor,
                                               InferredTypes& inferred) {
-  if (adaptor.getAxis().getValue().isRow()) return inferScalar(context, inferred);
-  inferred.push_back(ValueType::get(context, {Axis::row()}));
+  llvm::SmallVector<Axis> path = llvm::to_vector(pathOf(adaptor.getAxis().getValue()));
+  inferred.push_back(ValueType::get(context, llvm::ArrayRef<Axis>(path).drop_back()));
   return success();
 }
 
@@ -103,7 +98,7 @@ mlir::LogicalResult BroadcastOp::inferReturnTypes(mlir::MLIRContext* context,
   llvm::ArrayRef<Axis> own = axes(adaptor.getX()), target = adaptor.getAxes().getValue();
   if (!areValueAxes(target)) {
     return fail(location, getOperationName(), [&](mlir::InFlightDiagnostic& diagnostic) {
-      diagnostic << "(C1) axes of a value: expected [], [row] or [row, token(R)], got "
+      diagnostic << "(C1) axes of a value: expected " << valueAxesText() << ", got "
                  << toString(target);
     });
   }

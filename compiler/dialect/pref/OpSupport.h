@@ -25,7 +25,25 @@ mlir::LogicalResult inferReductionType(mlir::MLIRContext* context,
                                        mlir::Value operand, AxisKind axis,
                                        llvm::SmallVectorImpl<mlir::Type>& inferred);
 
+// One number per scored token.
+mlir::Type typeOfRead(DistributionAttr distribution);
+
+// The distribution that decides the axes of a vocabulary operation.
+template <typename Adaptor>
+DistributionAttr firstDistributionOf(Adaptor& adaptor) {
+  if constexpr (requires { adaptor.getLhs(); })
+    return adaptor.getLhs();
+  else
+    return adaptor.getDistribution();
+}
+
 //===--- evaluation and folding ---===//
+
+// Of the axes of op's result, filled with zeros.
+RealTensor zerosOf(mlir::Operation* op, const EvaluationContext& context);
+
+// What the context holds for the read.
+RealTensor evaluateRead(VocabularyOpInterface op, const EvaluationContext& context);
 
 // 1 / (1 + exp(-x)) without overflow.
 double stableSigmoid(double x);
@@ -66,12 +84,29 @@ inline void printDistribution(mlir::OpAsmPrinter& printer, mlir::Operation*,
 
 mlir::ParseResult parseAxisKind(mlir::OpAsmParser& parser, AxisKindAttr& axis);
 void printAxisKind(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisKindAttr axis);
+mlir::ParseResult parsePairSide(mlir::OpAsmParser& parser, PairSideAttr& side);
+void printPairSide(mlir::OpAsmPrinter& printer, mlir::Operation*, PairSideAttr side);
 mlir::ParseResult parsePredicate(mlir::OpAsmParser& parser, PredicateAttr& predicate);
 void printPredicate(mlir::OpAsmPrinter& printer, mlir::Operation*, PredicateAttr predicate);
 mlir::ParseResult parseAxis(mlir::OpAsmParser& parser, AxisAttr& axis);
 void printAxis(mlir::OpAsmPrinter& printer, mlir::Operation*, AxisAttr axis);
 mlir::ParseResult parseAxes(mlir::OpAsmParser& parser, AxesAttr& axes);
 void printAxes(mlir::OpAsmPrinter& printer, mlir::Operation*, AxesAttr axes);
+
+// `at` %index, or nothing.
+mlir::ParseResult parseAt(mlir::OpAsmParser& parser,
+                          std::optional<mlir::OpAsmParser::UnresolvedOperand>& index,
+                          mlir::Type& type);
+void printAt(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::Value index, mlir::Type);
+// `mix` distribution `by` %scale, or nothing.
+mlir::ParseResult parseMix(mlir::OpAsmParser& parser, DistributionAttr& mixed,
+                           std::optional<mlir::OpAsmParser::UnresolvedOperand>& scale,
+                           mlir::Type& type);
+void printMix(mlir::OpAsmPrinter& printer, mlir::Operation*, DistributionAttr mixed,
+              mlir::Value scale, mlir::Type);
+
+// What a vocabulary operation's value is called where an objective is printed.
+std::string nameOfRead(VocabularyOpInterface op);
 
 // [a-z_][a-z0-9_]*
 bool isIdentifier(llvm::StringRef text);

@@ -11,8 +11,8 @@ def Pref_Dialect : Dialect {
   let cppNamespace = "::alidade::pref";
   let summary = "preference objectives over token log-probabilities";
   let description = [{
-    An objective is a formula that maps the token log-probabilities of a few scored responses to one loss. The dialect
-    holds that formula and nothing else: no logits, no model, no kernel. Every value lives on axes, which are part of its
+    An objective is a formula that maps numbers read from the next-token distributions of a few scored responses to one
+    loss. The dialect holds that formula and nothing else: no logits, no model, no kernel. Every value lives on axes, which are part of its
     type; values combine only by prefix broadcasting, and reductions name their axis and their normaliser.
 
     Every operation that computes a value says how to differentiate it and how to evaluate it in double precision, so
@@ -45,6 +45,8 @@ def Pref_ResponseRole : Pref_Enum<"ResponseRole", "which response of the example
   I32EnumAttrCase<"Chosen", 0, "chosen">,
   I32EnumAttrCase<"Rejected", 1, "rejected">,
   I32EnumAttrCase<"Response", 2, "response">,
+  I32EnumAttrCase<"Mismatched", 3, "mismatched">,
+  I32EnumAttrCase<"Member", 4, "member">,
 ]>;
 
 def Pref_View : Pref_Enum<"View", "what the model sees of the visual input", [
@@ -52,13 +54,23 @@ def Pref_View : Pref_Enum<"View", "what the model sees of the visual input", [
   I32EnumAttrCase<"Corrupted", 1, "corrupted">,
   I32EnumAttrCase<"Retrieved", 2, "retrieved">,
   I32EnumAttrCase<"Blank", 3, "blank">,
+  I32EnumAttrCase<"Adversarial", 4, "adversarial">,
 ]>;
 
 def Pref_AxisKind : Pref_Enum<"AxisKind", "what an axis counts", [
   I32EnumAttrCase<"Row", 0, "row">,
   I32EnumAttrCase<"Token", 1, "token">,
+  I32EnumAttrCase<"Member", 2, "member">,
+  I32EnumAttrCase<"Segment", 3, "segment">,
+  I32EnumAttrCase<"Pair", 4, "pair">,
 ]>;
 def Pref_AxisKindAttr : Pref_EnumAttr<Pref_AxisKind, "axis_kind">;
+
+def Pref_PairSide : Pref_Enum<"PairSide", "which member of a pair", [
+  I32EnumAttrCase<"First", 0, "first">,
+  I32EnumAttrCase<"Second", 1, "second">,
+]>;
+def Pref_PairSideAttr : Pref_EnumAttr<Pref_PairSide, "pair_side">;
 
 def Pref_Predicate : Pref_Enum<"Predicate", "order of two numbers", [
   I32EnumAttrCase<"Eq", 0, "eq">,

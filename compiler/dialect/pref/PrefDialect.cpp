@@ -51,7 +51,7 @@ mlir::Operation* PrefDialect::materializeConstant(mlir::OpBuilder& builder, mlir
 mlir::LogicalResult ValueType::verify(llvm::function_ref<mlir::InFlightDiagnostic()> emitError,
                                       llvm::ArrayRef<Axis> axes) {
   if (areValueAxes(axes)) return success();
-  return emitError() << "(C1) axes of a value: expected [], [row] or [row, token(R)], got "
+  return emitError() << "(C1) axes of a value: expected " << valueAxesText() << ", got "
                      << toString(axes);
 }
 
@@ -70,60 +70,86 @@ void ValueType::print(mlir::AsmPrinter& printer) const {
 
 //===--- #pref.distribution ---===//
 
+Axis DistributionAttr::getTokenAxis() const { return Axis::token(getResponse()); }
+
+std::string DistributionAttr::getModelName() const {
+  std::string name = stringifyModelRole(getModel()).str();
+  if (getModelIndex() != 1) name += "(" + std::to_string(getModelIndex()) + ")";
+  return name;
+}
+
 std::string DistributionAttr::getName() const {
-  std::string name =
-      (stringifyModelRole(getModel()) + "." + stringifyResponseRole(getResponse())).str();
+  std::string name = (getModelName() + "." + stringifyResponseRole(getResponse())).str();
   if (getView() != View::Clean) ((name += "@") += stringifyView(getView()));
   if (!getViewArgument().empty()) (((name += "(") += getViewArgument()) += ")");
+  if (getShared()) name += "+shared";
   return name;
 }
 
 mlir::LogicalResult DistributionAttr::verify(
-    llvm::function_ref<mlir::InFlightDiagnostic()> emitError, ModelRole, ResponseRole, View view,
-    llvm::StringRef argument) {
+    llvm::function_ref<mlir::InFlightDiagnostic()> emitError, ModelRole model, unsigned modelIndex,
+    ResponseRole, View view, llvm::StringRef argument, bool shared) {
   if (view == View::Corrupted && argument.empty())
     return emitError() << "(C1) view corrupted: expected the name of the corruption, as in "
-                          "corrupted(\"crop\"), got "
-                          "none";
+                          "corrupted(\"crop\"), got none";
   if (view != View::Corrupted && !argument.empty())
     return emitError() << "(C1) view " << stringifyView(view) << ": expected no argument, got \""
                        << argument << "\"";
   if (!argument.empty() && !isIdentifier(argument))
     return emitError() << "(C2) view argument: expected an identifier of [a-z0-9_], got \""
                        << argument << "\"";
+  if (modelIndex == 0 || (modelIndex > 1 && model != ModelRole::Reference))
+    return emitError() << "(C3) index of a model: expected reference(k) with k at least 1, got "
+                       << stringifyModelRole(model) << "(" << modelIndex << ")";
+  if (shared && view == View::Clean)
+    return emitError() << "(C4) shared: expected a view other than clean";
   return success();
+}
+
+// model (`(` index `)`)? `(` response `)`
+static mlir::ParseResult parseModelAndResponse(mlir::AsmParser& parser, ModelRole& model,
+                                               unsigned& modelIndex, ResponseRole& response) {
+  if (parseCase<ModelRole>(parser, "a model", symbolizeModelRole,
+                           {"policy", "reference", "old_policy"}, model) ||
+      parser.parseLParen())
+    return failure();
+  mlir::OptionalParseResult index = parser.parseOptionalInteger(modelIndex);
+  if (index.has_value() && (failed(*index) || parser.parseRParen() || parser.parseLParen()))
+    return failure();
+  return mlir::failure(parseResponseRole(parser, response) || parser.parseRParen());
 }
 
 mlir::ParseResult parseDistribution(mlir::AsmParser& parser, DistributionAttr& distribution) {
   llvm::SMLoc loc = parser.getCurrentLocation();
   ModelRole model;
+  unsigned modelIndex = 1;
   ResponseRole response;
   View view = View::Clean;
   std::string argument;
-  if (parseCase<ModelRole>(parser, "a model", symbolizeModelRole,
-                           {"policy", "reference", "old_policy"}, model) ||
-      parser.parseLParen() || parseResponseRole(parser, response) || parser.parseRParen())
-    return failure();
+  bool shared = false;
+  if (parseModelAndResponse(parser, model, modelIndex, response)) return failure();
   if (succeeded(parser.parseOptionalKeyword("on"))) {
     if (parseCase<View>(parser, "a view", symbolizeView,
-                        {"clean", "corrupted", "retrieved", "blank"}, view))
+                        {"clean", "corrupted", "retrieved", "blank", "adversarial"}, view))
       return failure();
     if (succeeded(parser.parseOptionalLParen()) &&
         (parser.parseString(&argument) || parser.parseRParen()))
       return failure();
+    shared = succeeded(parser.parseOptionalKeyword("shared"));
   }
-  distribution = parser.getChecked<DistributionAttr>(loc, parser.getContext(), model, response,
-                                                     view, argument);
+  distribution = parser.getChecked<DistributionAttr>(loc, parser.getContext(), model, modelIndex,
+                                                     response, view, argument, shared);
   return mlir::ParseResult(mlir::success(static_cast<bool>(distribution)));
 }
 
 void printDistribution(mlir::AsmPrinter& printer, DistributionAttr distribution) {
-  printer << stringifyModelRole(distribution.getModel()) << "("
-          << stringifyResponseRole(distribution.getResponse()) << ")";
+  printer << distribution.getModelName() << "(" << stringifyResponseRole(distribution.getResponse())
+          << ")";
   if (distribution.getView() == View::Clean) return;
   printer << " on " << stringifyView(distribution.getView());
   if (!distribution.getViewArgument().empty())
     printer << "(\"" << distribution.getViewArgument() << "\")";
+  if (distribution.getShared()) printer << " shared";
 }
 
 mlir::Attribute DistributionAttr::parse(mlir::AsmParser& parser, mlir::Type) {

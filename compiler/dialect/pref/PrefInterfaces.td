@@ -21,9 +21,24 @@ def Pref_TermOpInterface : OpInterface<"TermOpInterface"> {
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Value":$cotangent, "::llvm::ArrayRef<bool>":$active,
            "::llvm::MutableArrayRef<::mlir::Value>":$pulled)>,
     InterfaceMethod<[{
-        True when the result is a piecewise constant of its operands, so that a gradient through it is a mistake.
+        True when no gradient passes from the result, which is a piecewise constant of its operands or wanted for its value
+        alone: a gradient that arrives is a mistake.
       }],
       "bool", "isValueOnly", (ins), /*methodBody=*/"", /*defaultImplementation=*/"return false;">,
+    InterfaceMethod<[{
+        Which constraint forbids a gradient to one operand, such as "(C3) no gradient passes to the decay"; empty where
+        none does.
+      }],
+      "::llvm::StringRef", "whyNoGradient", (ins "unsigned":$operand), /*methodBody=*/"",
+      /*defaultImplementation=*/"return {};">,
+    InterfaceMethod<[{
+        The axis whose points meet in one point of the result: of a reduction, a sort or a scan the one that it runs over.
+        None where a point of the result depends on the operands' values at this point and at those it lies below alone.
+      }],
+      "std::optional<::alidade::pref::AxisKind>", "getCrossedAxis", (ins), /*methodBody=*/"",
+      /*defaultImplementation=*/"return std::nullopt;">,
+    InterfaceMethod<"True when the rows of all ranks meet in the result.",
+      "bool", "crossesRanks", (ins), /*methodBody=*/"", /*defaultImplementation=*/"return false;">,
     InterfaceMethod<[{
         The result in double precision, given the operands'.
       }],
@@ -41,6 +56,26 @@ def Pref_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
   let methods = [
     InterfaceMethod<"The function, in double precision; args in operand order.",
       "double", "evaluatePoint", (ins "::llvm::ArrayRef<double>":$args)>,
+  ];
+}
+
+def Pref_VocabularyOpInterface : OpInterface<"VocabularyOpInterface"> {
+  let cppNamespace = "::alidade::pref";
+  let description = [{
+    A term that reads one number per scored token from the next-token distribution there: the only way from logits into
+    an objective, and what a row kernel computes. Its operands name a token or a factor; no gradient passes to them.
+  }];
+  let methods = [
+    InterfaceMethod<"Whose row kernel computes it, and to whose logits its gradient goes.",
+      "::alidade::pref::DistributionAttr", "getDistribution">,
+    InterfaceMethod<"The distribution over the same tokens that is read beside it; null for most.",
+      "::alidade::pref::DistributionAttr", "getPartner">,
+    InterfaceMethod<"The token, in place of the scored one; null for most.", "::mlir::Value", "getIndex">,
+    InterfaceMethod<"The factor of a mixture; null for most.", "::mlir::Value", "getScale">,
+    InterfaceMethod<"Said not to carry a gradient.", "bool", "getDetached">,
+    InterfaceMethod<"A gradient can pass from it to the logits, and does as it is written.", "bool", "hasGradient">,
+    InterfaceMethod<"Name of the operation in signatures and row programs: `logprob`, `kl_from`.",
+      "::llvm::StringRef", "getReadName">,
   ];
 }
 

@@ -4,7 +4,9 @@
 #define ALIDADE_COMPILER_DIALECT_PREF_PREFOPS_TD_
 
 include "compiler/dialect/pref/PrefElementwiseOps.td"
+include "compiler/dialect/pref/PrefLeafOps.td"
 include "compiler/dialect/pref/PrefReductionOps.td"
 include "compiler/dialect/pref/PrefStructureOps.td"
+include "compiler/dialect/pref/PrefVocabularyOps.td"
 
 #endif  // ALIDADE_COMPILER_DIALECT_PREF_PREFOPS_TD_

@@ -1,36 +1,12 @@
-// Operations that read distributions, and those that change axes.
+// Operations that change axes.
 
 #ifndef ALIDADE_COMPILER_DIALECT_PREF_PREFREDUCTIONOPS_TD_
 #define ALIDADE_COMPILER_DIALECT_PREF_PREFREDUCTIONOPS_TD_
 
 include "compiler/dialect/pref/PrefOpBase.td"
 
-def Pref_LogProbOp : Pref_TermOp<"logprob", [
-    Pure, DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmResultNames"]>]> {
-  let summary = "log-probability of every scored token of a response";
-  let description = [{
-    `log softmax(z)[label]` per scored token, of axes `[row, token(response)]`. A policy's log-probability carries a
-    gradient unless it is `detached`; no other model's does.
-
-    ```mlir
-    %pw = pref.logprob policy(chosen)
-    %pc = pref.logprob policy(chosen) on corrupted("crop") detached
-    ```
-
-    - (C1) only a policy can be `detached`
-  }];
-  let arguments = (ins Pref_DistributionAttr:$distribution, UnitAttr:$detached);
-  let assemblyFormat = [{
-    custom<Distribution>($distribution) (`detached` $detached^)? attr-dict `` custom<Inferred>(type($result))
-  }];
-  let hasVerifier = 1;
-  let extraClassDeclaration = [{
-    // A policy read that is not detached.
-    bool hasGradient();
-  }];
-}
-
-class Pref_ReductionOp<string mnemonic, string what, string formula> : Pref_TermOp<mnemonic, [Pure]> {
+class Pref_ReductionOp<string mnemonic, string what, string formula>
+    : Pref_TermOp<mnemonic, [Pure, DeclareOpInterfaceMethods<Pref_TermOpInterface, ["getCrossedAxis"]>]> {
   let summary = what;
   let description = "`" # formula # [{`. Reduces the innermost axis; targets accumulate in f64.
 
@@ -44,6 +20,7 @@ class Pref_ReductionOp<string mnemonic, string what, string formula> : Pref_Term
         ::llvm::SmallVectorImpl<::mlir::Type> &inferred) {
       return inferReductionType(context, location, getOperationName(), adaptor.getX(), adaptor.getAxis(), inferred);
     }
+    std::optional<AxisKind> $cppClass::getCrossedAxis() { return getAxis(); }
   }];
 }
 
@@ -56,7 +33,8 @@ def Pref_CountOp : Pref_TermOp<"count", [Pure]> {
   let summary = "length of an axis";
   let description = [{
     `count over row` is the number of rows of the whole batch, also when a schedule runs the objective on a part of it;
-    `count over token(R)` is the number of scored tokens of each row's response R.
+    `count over token(R)` is the number of scored tokens of each row's response R, `count over token(member)` of each
+    member; so for every axis: the result has the axes of the parent.
 
     ```mlir
     %rows = pref.count over row                 // []

@@ -10,8 +10,8 @@ include "compiler/dialect/pref/PrefOpBase.td"
 def Pref_ObjectiveOp : Pref_Op<"objective", [Symbol, IsolatedFromAbove, SingleBlock]> {
   let summary = "a preference objective";
   let description = [{
-    A formula from token log-probabilities to a loss. Its signature (distributions, hyperparameters, metrics) follows
-    from its operations.
+    A formula from what is read of next-token distributions to a loss. Its signature (distributions, reads, axes,
+    inputs, hyperparameters, options, states, metrics) follows from its operations.
 
     ```mlir
     pref.objective @sft attributes {paper = "arXiv:2203.02155"} {
@@ -26,8 +26,12 @@ def Pref_ObjectiveOp : Pref_Op<"objective", [Symbol, IsolatedFromAbove, SingleBl
     - (C1) the block takes no arguments and ends in `pref.yield`
     - (C2) only operations of this dialect occur
     - (C3) hyperparameters have different names
-    - (C4) a response whose tokens are counted or named as an axis is read by some `pref.logprob`
+    - (C4) a response whose tokens are counted or named as an axis is read by some vocabulary operation
     - (C5) attributes without a dialect prefix are `paper` and `doc`
+    - (C6) inputs, states and options of one name agree in everything but their operands
+    - (C7) a state is updated exactly once, and only a state is
+    - (C8) a distribution has at most one partner, and one factor to mix with it
+    - (C9) at most 32 reads (8 of one distribution), 8 axes beside row, 16 inputs and 32 hyperparameters
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$paper, OptionalAttr<StrAttr>:$doc);
   let regions = (region SizedRegion<1>:$body);
@@ -89,17 +93,18 @@ def Pref_YieldOp : Pref_Op<"yield", [Pure, Terminator, HasParent<"ObjectiveOp">,
   let summary = "the results of an objective";
   let description = [{
     A metric of axes `[row]` is reported as its mean over rows. Cotangents are written by `pref-differentiate`: the
-    derivative of the loss by every token log-probability of a distribution.
+    derivative of the loss by a read, per token. A read is named as its distribution where it is the log-probability,
+    else `<distribution>#<operation>`.
 
     ```mlir
-    pref.yield %loss metrics("margin" = %u) cotangents("policy.chosen" = %g)
+    pref.yield %loss metrics("margin" = %u) cotangents("policy.chosen" = %g, "policy.chosen#entropy" = %h)
     ```
 
     - (C1) the loss is `[]`
     - (C2) a metric is `[]` or `[row]`
     - (C3) metrics have different names, which are identifiers
-    - (C4) a cotangent names a distribution that is read with gradient, and has its axes
-    - (C5) there is no cotangent, or one per distribution with gradient in the order of the reads
+    - (C4) a cotangent names a read with gradient, and has its axes
+    - (C5) there is no cotangent, or one per read with gradient in the order of the reads
   }];
   let arguments = (ins Pref_Value:$loss, Variadic<Pref_Value>:$metrics, Variadic<Pref_Value>:$cotangents,
                        StrArrayAttr:$metricNames, StrArrayAttr:$cotangentNames);

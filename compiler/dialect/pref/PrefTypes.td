@@ -15,10 +15,14 @@ def Pref_Value : TypeDef<Pref_Dialect, "Value"> {
     | `!pref.value<>` | one number |
     | `!pref.value<row>` | one per example |
     | `!pref.value<row, token(R)>` | one per scored token of response R; ragged |
+    | `!pref.value<row, segment(S)>` | one per labelled span of label set S; ragged |
+    | `!pref.value<row, member>` | one per response to the prompt of the example; ragged |
+    | `!pref.value<row, member, token(member)>` | one per scored token of every member; ragged twice |
+    | `!pref.value<row, pair>` | one per two members i < j of the example |
 
     Prompt, image and padding tokens do not exist at this level. Numbers are f32 on targets and f64 in the interpreter.
 
-    - (C1) the axes are `[]`, `[row]` or `[row, token(R)]`
+    - (C1) the axes are one of these
   }];
   let parameters = (ins ArrayRefParameter<"::alidade::pref::Axis", "outermost first">:$axes);
   let hasCustomAssemblyFormat = 1;
@@ -38,29 +42,38 @@ def Pref_DistributionAttr : AttrDef<Pref_Dialect, "Distribution"> {
   let mnemonic = "distribution";
   let summary = "a model's next-token distributions along one response, under one view of the visual input";
   let description = [{
-    Written `policy(chosen)` or `policy(chosen) on corrupted("crop")`. Its name, used wherever inputs are given, is
-    `policy.chosen` or `policy.chosen@corrupted(crop)`.
+    Written `policy(chosen)`, `reference(2)(chosen)` (a further reference) or `policy(chosen) on corrupted("crop") shared`
+    (all models see the very same corrupted input). Its name, used wherever inputs are given, is `policy.chosen`,
+    `reference(2).chosen` or `policy.chosen@corrupted(crop)+shared`.
 
     - (C1) `corrupted` names its corruption; no other view has an argument
     - (C2) an argument is an identifier
+    - (C3) only a reference has an index, which is at least 1
+    - (C4) a clean view is not `shared`
   }];
   let parameters = (ins
     EnumParameter<Pref_ModelRole>:$model,
+    "unsigned":$modelIndex,
     EnumParameter<Pref_ResponseRole>:$response,
     EnumParameter<Pref_View>:$view,
-    StringRefParameter<"how the view is made; empty when it has no argument">:$viewArgument
+    StringRefParameter<"how the view is made; empty when it has no argument">:$viewArgument,
+    "bool":$shared
   );
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    // "policy", "reference", "reference(2)".
+    std::string getModelName() const;
     // "policy.chosen", "policy.chosen@corrupted(crop)".
     std::string getName() const;
+    // The axis of its scored tokens.
+    ::alidade::pref::Axis getTokenAxis() const;
   }];
 }
 
 def Pref_AxisAttr : AttrDef<Pref_Dialect, "Axis"> {
   let mnemonic = "axis";
-  let summary = "one axis: `row` or `token(R)`";
+  let summary = "one axis: `row`, `token(R)`, `member`, `segment(S)` or `pair`";
   let parameters = (ins "::alidade::pref::Axis":$value);
   let hasCustomAssemblyFormat = 1;
 }

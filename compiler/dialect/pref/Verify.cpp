@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "llvm/ADT/SmallSet.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
 
 #include "compiler/dialect/pref/ObjectiveInfo.h"
@@ -47,18 +47,6 @@ mlir::LogicalResult ConstantOp::verify() {
   return emitOpError() << "(C1) expected a finite number, got " << formatNumber(getNumber());
 }
 
-bool LogProbOp::hasGradient() {
-  return getDistribution().getModel() == ModelRole::Policy && !getDetached();
-}
-
-mlir::LogicalResult LogProbOp::verify() {
-  if (getDetached() && getDistribution().getModel() != ModelRole::Policy)
-    return emitOpError() << "(C1) detached: expected model policy, got "
-                         << stringifyModelRole(getDistribution().getModel())
-                         << ", which never has a gradient";
-  return success();
-}
-
 // A name list beside operands: as many, identifiers if asked, all different.
 static mlir::LogicalResult verifyNames(mlir::Operation* op, llvm::StringRef what,
                                        mlir::ArrayAttr names, size_t numOperands) {
@@ -80,20 +68,19 @@ static mlir::LogicalResult verifyCotangents(YieldOp yield) {
     if (read.hasGradient) wanted.push_back(read);
   if (yield.getCotangents().size() != wanted.size())
     return yield.emitOpError() << "(C5) cotangents: expected none or one for each of "
-                               << wanted.size() << " distributions with gradient, got "
+                               << wanted.size() << " reads with gradient, got "
                                << yield.getCotangents().size();
   for (auto [read, name, value] :
        llvm::zip(wanted, yield.getCotangentNames(), yield.getCotangents())) {
-    std::string expected = read.distribution.getName();
     llvm::StringRef got = llvm::cast<mlir::StringAttr>(name).getValue();
-    if (got != expected)
-      return yield.emitOpError() << "(C4) cotangents: expected \"" << expected << "\", got \""
+    if (got != read.name)
+      return yield.emitOpError() << "(C4) cotangents: expected \"" << read.name << "\", got \""
                                  << got << "\"";
-    if (axesOf(value) != axesOf(read.first().getResult())) {
+    llvm::ArrayRef<Axis> expected = axesOf(read.first()->getResult(0));
+    if (axesOf(value) != expected) {
       mlir::InFlightDiagnostic diagnostic =
-          yield.emitOpError() << "(C4) cotangent of \"" << expected << "\": expected axes "
-                              << toString(axesOf(read.first().getResult())) << ", got "
-                              << toString(axesOf(value));
+          yield.emitOpError() << "(C4) cotangent of \"" << read.name << "\": expected axes "
+                              << toString(expected) << ", got " << toString(axesOf(value));
       diagnostic.attachNote(value.getLoc()) << "the cotangent";
       return diagnostic;
     }
@@ -101,13 +88,20 @@ static mlir::LogicalResult verifyCotangents(YieldOp yield) {
   return success();
 }
 
+// "over token, then over row": what reduces the last axes, down to `keep` of them.
+static std::string reductionsText(llvm::ArrayRef<Axis> axes, size_t keep) {
+  std::string text;
+  llvm::ListSeparator separator(", then ");
+  for (Axis axis : llvm::reverse(axes.drop_front(keep)))
+    ((text += llvm::StringRef(separator)) += "over ") += stringifyAxisKind(axis.getKind());
+  return text;
+}
+
 mlir::LogicalResult YieldOp::verify() {
   if (!axesOf(getLoss()).empty()) {
-    bool isRow = axesOf(getLoss()).size() == 1;
     mlir::InFlightDiagnostic diagnostic =
         emitOpError() << "(C1) loss must be [], got " << toString(axesOf(getLoss()))
-                      << "; reduce it with pref.mean ... "
-                      << (isRow ? "over row" : "over token, then over row");
+                      << "; reduce it with pref.mean ... " << reductionsText(axesOf(getLoss()), 0);
     diagnostic.attachNote(getLoss().getLoc()) << "the loss";
     return diagnostic;
   }
@@ -122,8 +116,8 @@ mlir::LogicalResult YieldOp::verify() {
     if (axesOf(value).size() <= 1) continue;
     mlir::InFlightDiagnostic diagnostic =
         emitOpError() << "(C2) metric \"" << text << "\" must be [] or [row], got "
-                      << toString(axesOf(value))
-                      << "; reduce it with pref.sum or pref.mean ... over token";
+                      << toString(axesOf(value)) << "; reduce it with pref.sum or pref.mean ... "
+                      << reductionsText(axesOf(value), 1);
     diagnostic.attachNote(value.getLoc()) << "the metric";
     return diagnostic;
   }
@@ -148,16 +142,128 @@ static mlir::LogicalResult verifyHypers(ObjectiveOp objective) {
 // (C4) of the objective.
 static mlir::LogicalResult verifyResponses(ObjectiveOp objective) {
   llvm::SmallVector<ResponseRole> read;
-  for (const Read& r : readsOf(objective)) read.push_back(r.distribution.getResponse());
+  for (DistributionAttr distribution : distributionsOf(objective))
+    read.push_back(distribution.getResponse());
   for (mlir::Operation& op : objective.getBody().front()) {
     llvm::SmallVector<Axis> named;
-    if (auto count = llvm::dyn_cast<CountOp>(op)) named.push_back(count.getAxis().getValue());
+    for (mlir::NamedAttribute attribute : op.getAttrDictionary())
+      if (auto axis = llvm::dyn_cast<AxisAttr>(attribute.getValue()))
+        named.push_back(axis.getValue());
     for (mlir::Value result : op.getResults()) llvm::append_range(named, axesOf(result));
     for (Axis axis : named)
       if (axis.isToken() && !llvm::is_contained(read, axis.getResponse()))
-        return op.emitOpError() << "(C4) " << toString(axis) << ": no pref.logprob reads response "
-                                << stringifyResponseRole(axis.getResponse());
+        return op.emitOpError()
+               << "(C4) " << toString(axis)
+               << ": no vocabulary operation, such as pref.logprob, reads response "
+               << stringifyResponseRole(axis.getResponse());
   }
+  return success();
+}
+
+// Every operation agrees with the first one of its name; `difference` says in what it does not.
+template <typename Op>
+static mlir::LogicalResult verifyAgreement(ObjectiveOp objective, llvm::StringRef what,
+                                           llvm::function_ref<llvm::StringRef(Op, Op)> difference) {
+  llvm::StringMap<Op> seen;
+  for (Op op : objective.getBody().front().getOps<Op>()) {
+    auto [first, isNew] = seen.try_emplace(op.getName(), op);
+    llvm::StringRef differs = isNew ? "" : difference(first->second, op);
+    if (differs.empty()) continue;
+    mlir::InFlightDiagnostic diagnostic = op.emitOpError()
+                                          << "(C6) " << what << " \"" << op.getName()
+                                          << "\" is declared with other " << differs << " before";
+    diagnostic.attachNote(first->second.getLoc()) << "declared here before";
+    return diagnostic;
+  }
+  return success();
+}
+
+// (C6) of the objective.
+static mlir::LogicalResult verifyDeclarations(ObjectiveOp objective) {
+  using llvm::StringRef;
+  if (failed(verifyAgreement<InputOp>(objective, "input", [](InputOp a, InputOp b) -> StringRef {
+        return a.getType() == b.getType() ? "" : "axes";
+      })))
+    return failure();
+  if (failed(verifyAgreement<StateOp>(objective, "state", [](StateOp a, StateOp b) -> StringRef {
+        return a.getDefaultNumber() == b.getDefaultNumber() ? "" : "default";
+      })))
+    return failure();
+  return verifyAgreement<OptionOp>(objective, "option", [](OptionOp a, OptionOp b) -> StringRef {
+    if (a.getCases() != b.getCases()) return "cases";
+    return a.getDefaultCase() == b.getDefaultCase() ? "" : "default";
+  });
+}
+
+// (C7) of the objective.
+static mlir::LogicalResult verifyStates(ObjectiveOp objective) {
+  llvm::SmallVector<llvm::StringRef> states;
+  for (StateOp state : statesOf(objective)) states.push_back(state.getName());
+  llvm::StringMap<UpdateOp> updates;
+  for (UpdateOp update : objective.getBody().front().getOps<UpdateOp>()) {
+    if (!llvm::is_contained(states, update.getName()))
+      return update.emitOpError() << "(C7) there is no state \"" << update.getName() << "\""
+                                  << didYouMean(update.getName(), states);
+    auto [first, isNew] = updates.try_emplace(update.getName(), update);
+    if (isNew) continue;
+    mlir::InFlightDiagnostic diagnostic =
+        update.emitOpError() << "(C7) state \"" << update.getName() << "\" is updated twice";
+    diagnostic.attachNote(first->second.getLoc()) << "updated here before";
+    return diagnostic;
+  }
+  for (StateOp state : statesOf(objective))
+    if (!updates.contains(state.getName()))
+      return state.emitOpError() << "(C7) state \"" << state.getName()
+                                 << "\" is never updated; say pref.update \"" << state.getName()
+                                 << "\" = %value";
+  return success();
+}
+
+// (C8) of the objective.
+static mlir::LogicalResult verifyPartners(ObjectiveOp objective) {
+  llvm::SmallVector<Read> reads = readsOf(objective);
+  for (size_t i = 0; i < reads.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const Read &read = reads[i], &before = reads[j];
+      if (read.distribution != before.distribution || !read.partner || !before.partner) continue;
+      bool otherPartner = read.partner != before.partner;
+      if (!otherPartner && read.op != before.op) continue;
+      mlir::InFlightDiagnostic diagnostic = read.first()->emitOpError() << "(C8) ";
+      if (otherPartner)
+        diagnostic << read.distribution.getName() << ": expected one partner, got "
+                   << read.partner.getName() << " after " << before.partner.getName();
+      else
+        diagnostic << read.distribution.getName() << ": expected one factor to mix with "
+                   << read.partner.getName() << ", got another";
+      diagnostic.attachNote(before.first()->getLoc()) << "read here before";
+      return diagnostic;
+    }
+  }
+  return success();
+}
+
+static mlir::LogicalResult tooMany(mlir::Operation* op, llvm::StringRef what, size_t limit,
+                                   size_t count) {
+  return op->emitOpError() << "(C9) expected at most " << limit << " " << what << ", got " << count;
+}
+
+// (C9) of the objective.
+static mlir::LogicalResult verifyLimits(ObjectiveOp objective) {
+  llvm::SmallVector<Read> reads = readsOf(objective);
+  llvm::MapVector<DistributionAttr, unsigned> ofDistribution;
+  for (const Read& read : reads)
+    if (++ofDistribution[read.distribution] > kMaxReadsOfDistribution)
+      return tooMany(read.first(), "reads of one distribution", kMaxReadsOfDistribution,
+                     ofDistribution[read.distribution]);
+  if (reads.size() > kMaxReads)
+    return tooMany(reads[kMaxReads].first(), "reads", kMaxReads, reads.size());
+  if (size_t count = axesOf(objective).size(); count > kMaxAxes)
+    return tooMany(objective, "axes beside row", kMaxAxes, count);
+  if (auto inputs = inputsOf(objective); inputs.size() > kMaxInputs)
+    return tooMany(inputs[kMaxInputs], "inputs", kMaxInputs, inputs.size());
+  if (auto hypers = hypersOf(objective); hypers.size() > kMaxHyperparameters)
+    return tooMany(hypers[kMaxHyperparameters], "hyperparameters", kMaxHyperparameters,
+                   hypers.size());
   return success();
 }
 
@@ -169,7 +275,7 @@ mlir::LogicalResult ObjectiveOp::verifyRegions() {
   if (block.empty() || !llvm::isa<YieldOp>(block.back()))
     return emitOpError() << "(C1) expected a body that ends in pref.yield";
   for (mlir::Operation& op : block) {
-    if (!llvm::isa<TermOpInterface, YieldOp>(op))
+    if (!llvm::isa<TermOpInterface, UpdateOp, YieldOp>(op))
       return op.emitOpError()
              << "(C2) only operations of the pref dialect occur in a pref.objective";
   }
@@ -178,7 +284,13 @@ mlir::LogicalResult ObjectiveOp::verifyRegions() {
       return emitOpError() << "(C5) attribute '" << attribute.getName().getValue()
                            << "': expected paper or doc"
                            << didYouMean(attribute.getName().getValue(), {"paper", "doc"});
-  if (failed(verifyHypers(*this)) || failed(verifyResponses(*this))) return failure();
+  if (!hasWellFormedOptions(*this))
+    return emitOpError() << "(C5) attribute 'pref.options': expected what pref-resolve-options "
+                            "writes, a list of records with cases, chosen, default, doc and name";
+  if (failed(verifyHypers(*this)) || failed(verifyResponses(*this)) ||
+      failed(verifyDeclarations(*this)) || failed(verifyStates(*this)) ||
+      failed(verifyPartners(*this)) || failed(verifyLimits(*this)))
+    return failure();
   auto yield = llvm::cast<YieldOp>(block.back());
   if (yield.getCotangents().empty() && yield.getCotangentNames().empty()) return success();
   return verifyCotangents(yield);

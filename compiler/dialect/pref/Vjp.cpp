@@ -38,7 +38,6 @@ void ClampOp::buildVjp(OpBuilder& builder, Value cotangent, Active active, Pulle
 // No operands.
 void HyperOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 void ConstantOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
-void LogProbOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 void CountOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 
 void SumOp::buildVjp(OpBuilder& builder, Value cotangent, Active active, Pulled pulled) {

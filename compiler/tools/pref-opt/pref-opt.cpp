@@ -8,6 +8,7 @@
 #include "compiler/dialect/pref/Pref.h"
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h"
 #include "compiler/transforms/Differentiate/Differentiate.h"
+#include "compiler/transforms/ResolveOptions/ResolveOptions.h"
 
 int main(int argc, char** argv) {
   mlir::DialectRegistry registry;
@@ -16,5 +17,6 @@ int main(int argc, char** argv) {
   mlir::registerCSE();
   alidade::pref::registerAnalyzeCoupling();
   alidade::pref::registerDifferentiate();
+  alidade::pref::registerResolveOptions();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "preference objectives\n", registry));
 }

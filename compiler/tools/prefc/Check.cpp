@@ -30,12 +30,12 @@ Batch randomBatch(const schedule::Signature& signature) {
   std::uniform_real_distribution<double> uniform(-4, 0);
   Batch batch;
   batch.numRows = kRows;
-  for (const std::string& response : signature.Responses()) {
-    for (int64_t row = 0; row <= kRows; ++row) batch.offsets[response].push_back(3 * row);
+  for (const schedule::Axis& axis : signature.axes) {
+    for (int64_t row = 0; row <= kRows; ++row) batch.offsets[axis.Name()].push_back(3 * row);
   }
   for (const schedule::Distribution& distribution : signature.distributions) {
     for (int64_t token = 0; token < 3 * kRows; ++token)
-      batch.logProbs[distribution.Name()].push_back(uniform(generator));
+      batch.reads[distribution.Name()].push_back(uniform(generator));
   }
   return batch;
 }

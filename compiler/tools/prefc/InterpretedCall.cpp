@@ -58,12 +58,11 @@ class Block {
     Batch batch;
     batch.numRows = call.num_rows;
     for (size_t i = 0; i < signature.axes.size(); ++i)
-      batch.offsets[signature.axes[i].name] = problem.offsets[i];
+      batch.offsets[signature.axes[i].Name()] = problem.offsets[i];
     for (size_t i = 0; i < signature.reads.size(); ++i) {
       const int64_t d = signature.reads[i].distribution;
       const int64_t tokens = schedule::NumTokens(signature, problem, d);
-      batch.logProbs[signature.distributions[d].Name()].assign(call.reads[i],
-                                                               call.reads[i] + tokens);
+      batch.reads[signature.distributions[d].Name()].assign(call.reads[i], call.reads[i] + tokens);
     }
     for (size_t i = 0; i < signature.hyperparameters.size(); ++i) {
       batch.hyperparameters[signature.hyperparameters[i].name] = call.hyperparameters[i];

@@ -1,4 +1,4 @@
-// Which log-probabilities decide the token cotangents of an objective, and at which granularity.
+// Which scores decide the token cotangents of an objective, and at which granularity.
 
 #ifndef ALIDADE_COMPILER_TRANSFORMS_ANALYZECOUPLING_ANALYZECOUPLING_H_
 #define ALIDADE_COMPILER_TRANSFORMS_ANALYZECOUPLING_ANALYZECOUPLING_H_
@@ -10,12 +10,12 @@
 
 namespace alidade::pref {
 
-// The coupling of one cotangent, a value of axes [row, token(R)] in a differentiated objective.
-// Canonicalise before: the rank counts the unknown scalars that enter the token arithmetic as
-// written.
-schedule::Coupling analyzeCoupling(mlir::Value cotangent);
+// The coupling of a distribution with gradient in a differentiated objective: of the cotangents of
+// all its reads. Canonicalise before: the rank counts the unknown scalars that enter the token
+// arithmetic as written.
+schedule::Coupling analyzeCoupling(ObjectiveOp objective, DistributionAttr distribution);
 
-// "row, rank 1, sparse: ..."
+// "row, rank 1, sparse, uniform: ..."
 std::string describe(const schedule::Coupling& coupling);
 
 #define GEN_PASS_DECL_ANALYZECOUPLING

@@ -33,8 +33,9 @@ class ReverseSweep {
   Value cotangentOf(const Read& read);
 
  private:
-  // Values on a path from a log-probability with gradient, forwards.
+  // Values on a path from a read with gradient, forwards.
   void markActive();
+  mlir::LogicalResult refuse(TermOpInterface op, mlir::ValueRange operands, llvm::StringRef reason);
   mlir::LogicalResult pullBack(TermOpInterface op);
   Value summed(Value value);
 
@@ -47,12 +48,19 @@ class ReverseSweep {
 
 }  // namespace
 
+// Read of a policy and not `detached`: a gradient is wanted, even where the operation has none.
+static bool wantsGradient(VocabularyOpInterface op) {
+  return op.getDistribution().getModel() == ModelRole::Policy && !op.getDetached();
+}
+
 void ReverseSweep::markActive() {
   for (mlir::Operation& op : block.without_terminator()) {
-    auto read = llvm::dyn_cast<LogProbOp>(op);
-    bool isActive = read && read.hasGradient();
-    if (!llvm::isa<StopGradientOp>(op))
-      isActive |=
+    if (op.getNumResults() == 0) continue;
+    bool isActive = false;
+    if (auto read = llvm::dyn_cast<VocabularyOpInterface>(op))
+      isActive = wantsGradient(read);
+    else if (!llvm::isa<StopGradientOp>(op))
+      isActive =
           llvm::any_of(op.getOperands(), [&](Value operand) { return active.contains(operand); });
     if (isActive) active.insert(op.getResult(0));
   }
@@ -68,21 +76,34 @@ Value ReverseSweep::summed(Value value) {
   return sum;
 }
 
+// The error of a gradient that arrives at an operation and cannot pass to operands that want one.
+mlir::LogicalResult ReverseSweep::refuse(TermOpInterface op, mlir::ValueRange operands,
+                                         llvm::StringRef reason) {
+  mlir::InFlightDiagnostic diagnostic =
+      op->emitOpError() << reason << "; "
+                        << (llvm::isa<VocabularyOpInterface>(op.getOperation())
+                                ? "say `detached` if that is meant"
+                                : "use pref.stop_gradient on the operand if that is meant");
+  for (Value operand : operands)
+    if (active.contains(operand))
+      diagnostic.attachNote(operand.getLoc()) << "a gradient is wanted for this value";
+  for (mlir::Operation* user : op->getResult(0).getUsers())
+    diagnostic.attachNote(user->getLoc()) << "the gradient arrives from here";
+  return diagnostic;
+}
+
 mlir::LogicalResult ReverseSweep::pullBack(TermOpInterface op) {
   Value result = op->getResult(0);
   Value cotangent = active.contains(result) ? summed(result) : Value();
-  if (!cotangent || llvm::isa<LogProbOp>(op)) return success();
+  if (!cotangent) return success();
   if (op.isValueOnly()) {
-    mlir::InFlightDiagnostic diagnostic =
-        op->emitOpError()
-        << "is piecewise constant: no gradient passes, but the loss depends on its result; use "
-           "pref.stop_gradient on the operand if that is meant";
-    for (Value operand : op->getOperands())
-      if (active.contains(operand))
-        diagnostic.attachNote(operand.getLoc()) << "a gradient is wanted for this value";
-    for (mlir::Operation* user : result.getUsers())
-      diagnostic.attachNote(user->getLoc()) << "the gradient arrives from here";
-    return diagnostic;
+    return refuse(op, op->getOperands(),
+                  "is value-only: no gradient passes, but the loss depends on its result");
+  }
+  if (llvm::isa<VocabularyOpInterface>(op.getOperation())) return success();
+  for (mlir::OpOperand& operand : op->getOpOperands()) {
+    llvm::StringRef reason = op.whyNoGradient(operand.getOperandNumber());
+    if (!reason.empty() && active.contains(operand.get())) return refuse(op, operand.get(), reason);
   }
   llvm::SmallVector<bool> wanted;
   for (Value operand : op->getOperands()) wanted.push_back(active.contains(operand));
@@ -103,13 +124,14 @@ mlir::LogicalResult ReverseSweep::run() {
   markActive();
   if (!active.contains(yield.getLoss())) {
     mlir::InFlightDiagnostic diagnostic =
-        yield.emitOpError() << "the loss does not depend on any log-probability with gradient";
+        yield.emitOpError()
+        << "the loss does not depend on anything read of a policy with gradient";
     diagnostic.attachNote(yield.getLoss().getLoc()) << "the loss";
     return diagnostic;
   }
   llvm::SmallVector<TermOpInterface> forward;
   for (mlir::Operation& op : block.without_terminator())
-    forward.push_back(llvm::cast<TermOpInterface>(op));
+    if (auto term = llvm::dyn_cast<TermOpInterface>(op)) forward.push_back(term);
   cotangents[yield.getLoss()].push_back(TermBuilder(builder, yield.getLoc()).constant(1));
   for (TermOpInterface op : llvm::reverse(forward))
     if (failed(pullBack(op))) return failure();
@@ -118,9 +140,9 @@ mlir::LogicalResult ReverseSweep::run() {
 
 Value ReverseSweep::cotangentOf(const Read& read) {
   Value sum;
-  TermBuilder t(builder, read.first().getLoc());
-  for (LogProbOp op : read.ops) {
-    Value term = op.hasGradient() ? summed(op.getResult()) : Value();
+  TermBuilder t(builder, read.first()->getLoc());
+  for (VocabularyOpInterface op : read.ops) {
+    Value term = op.hasGradient() ? summed(op->getResult(0)) : Value();
     if (term) sum = sum ? t.add(sum, term) : term;
   }
   return sum;
@@ -136,6 +158,8 @@ static void reduceMetrics(YieldOp yield) {
 
 mlir::LogicalResult differentiate(ObjectiveOp objective) {
   if (isDifferentiated(objective)) return objective.emitOpError() << "has cotangents already";
+  for (OptionOp option : objective.getBody().front().getOps<OptionOp>())
+    return option.emitOpError() << "is still open; run pref-resolve-options first";
   auto yield = llvm::cast<YieldOp>(objective.getBody().front().back());
   ReverseSweep sweep(objective);
   if (failed(sweep.run())) return failure();
@@ -146,11 +170,11 @@ mlir::LogicalResult differentiate(ObjectiveOp objective) {
     if (!read.hasGradient) continue;
     Value cotangent = sweep.cotangentOf(read);
     if (!cotangent) {
-      return read.first().emitOpError()
-             << "carries a gradient, but the loss does not depend on "
-             << read.distribution.getName() << "; say `detached` if only its value is wanted";
+      return read.first()->emitOpError()
+             << "carries a gradient, but the loss does not depend on " << read.name
+             << "; say `detached` if only its value is wanted";
     }
-    names.push_back(builder.getStringAttr(read.distribution.getName()));
+    names.push_back(builder.getStringAttr(read.name));
     cotangents.push_back(cotangent);
   }
   yield.getCotangentsMutable().assign(cotangents);

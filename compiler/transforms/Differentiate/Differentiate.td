@@ -6,15 +6,15 @@
 include "mlir/Pass/PassBase.td"
 
 def Differentiate : Pass<"pref-differentiate", "::alidade::pref::ObjectiveOp"> {
-  let summary = "appends the derivative of the loss by every token log-probability";
+  let summary = "appends the derivative of the loss by everything read with gradient";
   let description = [{
     Reverse mode over the operations of an objective, through `TermOpInterface::buildVjp`. Afterwards the yield has one
-    cotangent per distribution with gradient, metrics of axes `[row]` are their means over rows, and `stop_gradient` is
-    gone: what remains is plain arithmetic.
+    cotangent per read with gradient, metrics of axes `[row]` are their means over rows, and `stop_gradient` is gone: what
+    remains is plain arithmetic.
 
-    An error, with notes that name both ends, when a gradient would pass through an operation that is piecewise constant
-    (`compare`, `sign`); when the loss does not depend on any log-probability with gradient; and when a distribution
-    that carries a gradient does not reach the loss.
+    An error, with notes that name both ends, when a gradient would pass through an operation that is value-only (`compare`,
+    `reduce_max`) or to an operand that takes none (the decay of `scan`); when the loss does not depend on anything read with
+    gradient; and when a read that carries a gradient does not reach the loss.
 
     Example (a test: `tests/compiler/transforms/differentiate/doctest.mlir`):
 

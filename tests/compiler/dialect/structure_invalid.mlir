@@ -118,7 +118,7 @@ pref.objective @yield_c5 {
   %t = pref.sum %l over token
   %d = pref.sub %s, %t
   %m = pref.mean %d over row
-  // expected-error @+1 {{'pref.yield' op (C5) cotangents: expected none or one for each of 2 distributions with gradient, got 1}}
+  // expected-error @+1 {{'pref.yield' op (C5) cotangents: expected none or one for each of 2 reads with gradient, got 1}}
   pref.yield %m cotangents("policy.chosen" = %w)
 }
 
@@ -162,7 +162,7 @@ pref.objective @objective_c3 {
 
 pref.objective @objective_c4 {
   %w = pref.logprob policy(chosen)
-  // expected-error @+1 {{'pref.count' op (C4) token(rejected): no pref.logprob reads response rejected}}
+  // expected-error @+1 {{'pref.count' op (C4) token(rejected): no vocabulary operation, such as pref.logprob, reads response rejected}}
   %n = pref.count over token(rejected)
   %s = pref.sum %w over token
   %t = pref.div %s, %n

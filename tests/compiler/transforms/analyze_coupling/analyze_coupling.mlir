@@ -2,7 +2,7 @@
 
 // Weights that follow from lengths.
 pref.objective @known {
-  // expected-remark @+1 {{known, rank 0, sparse: the weights depend on no score with gradient}}
+  // expected-remark @+1 {{known, rank 0, sparse, uniform: the weights depend on no score with gradient}}
   %t = pref.logprob policy(chosen)
   %s = pref.mean %t over token
   %m = pref.mean %s over row
@@ -54,9 +54,9 @@ pref.objective @token_detached {
 // -----
 
 pref.objective @row {
-  // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.chosen, policy.rejected, reduced over token}}
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.chosen, policy.rejected, reduced over token}}
   %t = pref.logprob policy(chosen)
-  // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.chosen, policy.rejected, reduced over token}}
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.chosen, policy.rejected, reduced over token}}
   %u = pref.logprob policy(rejected)
   %s = pref.sum %t over token
   %v = pref.sum %u over token
@@ -86,10 +86,89 @@ pref.objective @row_rank_2 {
 // -----
 
 pref.objective @batch {
-  // expected-remark @+1 {{batch, rank 1, sparse: the weights depend on policy.chosen, reduced over token and row}}
+  // expected-remark @+1 {{batch, rank 1, sparse, uniform: the weights depend on policy.chosen, reduced over token and row}}
   %t = pref.logprob policy(chosen)
   %s = pref.sum %t over token
   %m = pref.mean %s over row
   %a = pref.square %m
   pref.yield %a
+}
+
+// -----
+
+// One coupling per distribution, of all that is read of it.
+pref.objective @dense {
+  // expected-remark @+1 {{token, rank 1, dense: the weights depend on policy.response}}
+  %t = pref.logprob policy(response)
+  %h = pref.entropy policy(response)
+  %e = pref.exp %t
+  %d = pref.sub %e, %h
+  %s = pref.mean %d over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+// -----
+
+// What is read of a distribution with gradient is unknown, also where it has none.
+pref.objective @weighted {
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.chosen, policy.chosen#collision, reduced over token}}
+  %t = pref.logprob policy(chosen)
+  %c = pref.collision policy(chosen) detached
+  %w = pref.sub %t, %c
+  %a = pref.mean %w over token
+  %b = pref.stop_gradient %a
+  %e = pref.exp %b
+  %s = pref.sum %t over token
+  %p = pref.mul %e, %s
+  %m = pref.mean %p over row
+  pref.yield %m
+}
+
+// -----
+
+// The weight of a member's tokens depends on the other members of its row.
+pref.objective @members {
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.member, reduced over token and member}}
+  %t = pref.logprob policy(member)
+  %s = pref.sum %t over token
+  %g = pref.mean %s over member
+  %d = pref.sub %s, %g
+  %q = pref.square %d
+  %r = pref.mean %q over member
+  %m = pref.mean %r over row
+  pref.yield %m
+}
+
+// -----
+
+// The mean over rows of what no gradient reaches is known before.
+pref.objective @known_mean {
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.response, reduced over token}}
+  %t = pref.logprob policy(response)
+  %s = pref.sum %t over token
+  %x = pref.logprob policy(mismatched) detached
+  %y = pref.sum %x over token
+  // expected-remark @+1 {{couples rows, but is known before any score with gradient}}
+  %z = pref.mean %y over row
+  %z0 = pref.relu %z
+  %d = pref.sub %s, %z0
+  %l = pref.sigmoid %d
+  %m = pref.mean %l over row
+  pref.yield %m
+}
+
+// -----
+
+// A mean over rows that only the loss and a metric need is not known before: nothing waits for it.
+pref.objective @known_metric {
+  // expected-remark @+1 {{known, rank 0, sparse, uniform}}
+  %t = pref.logprob policy(chosen)
+  %r = pref.logprob reference(chosen)
+  %s = pref.sum %t over token
+  %q = pref.sum %r over token
+  %b = pref.mean %q over row
+  %m = pref.mean %s over row
+  %l = pref.sub %m, %b
+  pref.yield %l metrics("reference" = %b)
 }

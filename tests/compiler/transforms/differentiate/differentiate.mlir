@@ -80,3 +80,40 @@ pref.objective @broadcast {
   %m = pref.mean %q over row
   pref.yield %m
 }
+
+// One cotangent per read; what is read of another side of a divergence is given.
+// CHECK-LABEL: pref.objective @reads
+pref.objective @reads {
+  // CHECK: cotangents("policy.chosen" = %{{.*}}, "policy.chosen#entropy" = %{{.*}}, "policy.chosen#kl_from" = %{{.*}}, "policy.chosen#logprob_at" = %{{.*}}, "policy.chosen#logprob_at#2" = %{{.*}})
+  %i = pref.input "a" over [row, token(chosen)]
+  %j = pref.input "b" over [row, token(chosen)]
+  %t = pref.logprob policy(chosen)
+  %h = pref.entropy policy(chosen)
+  %k = pref.kl reference(chosen), policy(chosen)
+  %u = pref.logprob policy(chosen) at %i
+  %v = pref.logprob policy(chosen) at %j
+  %c = pref.collision policy(chosen) detached
+  %a = pref.add %t, %h
+  %b = pref.add %a, %k
+  %d = pref.add %b, %u
+  %e = pref.add %d, %v
+  %f = pref.mul %e, %c
+  %s = pref.sum %f over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+// CHECK-LABEL: pref.objective @members
+pref.objective @members {
+  // CHECK: %[[A:.*]] = pref.input "advantage" over [row, member]
+  // CHECK: %[[N:.*]] = pref.count over member
+  // CHECK: %[[B:.*]] = pref.broadcast %{{.*}} to [row, member, token(member)]
+  // CHECK: cotangents("policy.member" = %[[B]])
+  %a = pref.input "advantage" over [row, member]
+  %t = pref.logprob policy(member)
+  %s = pref.sum %t over token
+  %w = pref.mul %s, %a
+  %g = pref.mean %w over member
+  %m = pref.mean %g over row
+  pref.yield %m
+}
