@@ -1,8 +1,10 @@
 #include "compiler/conversion/RowKernel.h"
 
+#include <cstddef>
 #include <limits>
 
 #include "compiler/conversion/Emitter.h"
+#include "compiler/runtime/abi.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -41,15 +43,16 @@ constexpr double kRoundToBiasedInt = 12582912.0 + 127.0;
 
 class RowKernel {
  public:
-  RowKernel(Emitter& e, func::FuncOp function, int64_t lanes)
+  // `arguments` points to an AlidadeRowArgs.
+  RowKernel(Emitter& e, Value arguments, int64_t lanes)
       : e(e),
-        logits(function.getArgument(0)),
-        rows(function.getArgument(1)),
-        vocab(function.getArgument(2)),
-        stride(function.getArgument(3)),
-        labels(function.getArgument(4)),
-        logp(function.getArgument(5)),
-        gradient(function.getArgument(6)),
+        logits(field(e, arguments, offsetof(AlidadeRowArgs, logits), e.pointer())),
+        rows(field(e, arguments, offsetof(AlidadeRowArgs, rows), e.i64())),
+        vocab(field(e, arguments, offsetof(AlidadeRowArgs, vocab), e.i64())),
+        stride(field(e, arguments, offsetof(AlidadeRowArgs, stride), e.i64())),
+        labels(field(e, arguments, offsetof(AlidadeRowArgs, labels), e.pointer())),
+        logp(field(e, arguments, offsetof(AlidadeRowArgs, reads), e.pointer())),
+        gradient(field(e, arguments, offsetof(AlidadeRowArgs, mode), e.i32())),
         lanes(lanes),
         vectorType(VectorType::get({lanes}, e.f32())) {}
 
@@ -70,6 +73,11 @@ class RowKernel {
   }
 
  private:
+  static Value field(Emitter& e, Value arguments, size_t offset, Type type) {
+    return e.load(type, e.address(arguments, e.index(offset), e.builder.getI8Type()),
+                  type == e.i32() ? 4 : 8);
+  }
+
   Emitter& e;
   const Value logits, rows, vocab, stride, labels, logp, gradient;
   const int64_t lanes;
@@ -231,12 +239,10 @@ void buildRowKernel(ModuleOp module, StringRef name, int64_t lanes) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Location loc = builder.getUnknownLoc();
   Emitter e(builder, loc);
-  Type pointer = e.pointer();
-  auto type =
-      builder.getFunctionType({pointer, e.i64(), e.i64(), e.i64(), pointer, pointer, e.i32()}, {});
+  auto type = builder.getFunctionType({e.pointer()}, {});
   auto function = func::FuncOp::create(builder, loc, name, type);
   builder.setInsertionPointToEnd(function.addEntryBlock());
-  RowKernel(e, function, lanes).emit();
+  RowKernel(e, function.getArgument(0), lanes).emit();
   func::ReturnOp::create(builder, loc);
 }
 

@@ -14,10 +14,12 @@
 
 namespace alidade::pref {
 
-// Scratch floats that AlidadeScalarArgs::scratch must hold.
+// Doubles that AlidadeScalarArgs::scratch (or ::known) must hold: `fixed`, `perRow` for each row
+// and `perAxis[a]` for each point of the signature's axis a (absent entries are 0).
 struct ScratchSize {
-  uint64_t floatsPerRow = 0;
-  uint64_t floatsPerToken = 0;
+  uint64_t fixed = 0;
+  uint64_t perRow = 0;
+  llvm::SmallVector<uint64_t> perAxis;
 };
 
 // Appends func.func `name` for one thread of a CPU. Errors: at an operation without lowering, or at

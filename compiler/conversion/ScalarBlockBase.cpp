@@ -10,13 +10,11 @@ using namespace mlir;
 namespace alidade::pref {
 namespace {
 
-// A kept value is an f64 in two floats of scratch memory, which is aligned for floats only.
-constexpr uint64_t kFloatsPerSlot = 2;
 constexpr unsigned kPointerBytes = 8;
 
 }  // namespace
 
-ScratchSize ScalarBlockBase::scratchSize() const { return {plan.numSlots() * kFloatsPerSlot, 0}; }
+ScratchSize ScalarBlockBase::scratchSize() const { return {.perRow = plan.numSlots()}; }
 
 LogicalResult ScalarBlockBase::emit() {
   if (!isDifferentiated(objective))
@@ -38,17 +36,15 @@ Value ScalarBlockBase::loadField(unsigned offset, Type type) {
 void ScalarBlockBase::loadArguments() {
   auto loadArray = [&](unsigned offset, size_t size) {
     SmallVector<Value> pointers;
-    if (size == 0) return pointers;
-    Value array = loadField(offset, e.pointer());
     for (size_t i = 0; i < size; ++i)
-      pointers.push_back(
-          e.load(e.pointer(), e.address(array, e.index(i), e.pointer()), kPointerBytes));
+      pointers.push_back(loadField(offset + i * kPointerBytes, e.pointer()));
     return pointers;
   };
   reads = loadArray(offsetof(AlidadeScalarArgs, reads), readsOf(objective).size());
   offsets = loadArray(offsetof(AlidadeScalarArgs, offsets), responsesOf(objective).size());
   cotangents = loadArray(offsetof(AlidadeScalarArgs, cotangents), cotangentsOf(objective).size());
-  hyperparameters = loadField(offsetof(AlidadeScalarArgs, hyperparameters), e.pointer());
+  hyperparameters = e.address(arguments, e.index(offsetof(AlidadeScalarArgs, hyperparameters)),
+                              e.builder.getI8Type());
   results = loadField(offsetof(AlidadeScalarArgs, results), e.pointer());
   rowBegin = loadField(offsetof(AlidadeScalarArgs, row_begin), e.i64());
   rowEnd = loadField(offsetof(AlidadeScalarArgs, row_end), e.i64());
@@ -107,13 +103,13 @@ void ScalarBlockBase::emitRows(unsigned phase) {
 
 void ScalarBlockBase::emitRow(unsigned phase) {
   for (Value value : plan.loadedIn(phase))
-    rowValues[value] = e.load(e.f64(), slotAddress(value), sizeof(float));
+    rowValues[value] = e.load(e.f64(), slotAddress(value), sizeof(double));
   for (unsigned level = 0; level < plan.numLevels(phase); ++level) emitLevel(phase, level);
   for (Operation& op : objective.getBody().front()) {
     if (op.getNumResults() != 1) continue;
     Value value = op.getResult(0);
     if (!plan.slotOf(value) || plan.phaseOf(value) != phase) continue;
-    oncePerRow([&] { e.store(get(value), slotAddress(value), sizeof(float)); });
+    oncePerRow([&] { e.store(get(value), slotAddress(value), sizeof(double)); });
   }
 }
 

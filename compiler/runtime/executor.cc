@@ -94,36 +94,30 @@ class Walk {
   }
 
   void RunBlock(const Step& step) {
-    std::vector<const float*> reads;
-    std::vector<float*> cotangents;
-    for (const schedule::VocabularyRead& read : signature_.reads) {
-      reads.push_back(out_.logp[read.distribution].data_ptr<float>());
-      if (read.cotangent < 0) continue;
+    AlidadeScalarArgs args = {};
+    for (size_t i = 0; i < signature_.reads.size(); ++i) {
+      const schedule::VocabularyRead& read = signature_.reads[i];
+      args.reads[i] = out_.logp[read.distribution].data_ptr<float>();
       const at::Tensor& cotangent = out_.cotangents[read.distribution];
-      cotangents.push_back(
-          step.gradient && cotangent.defined() ? cotangent.mutable_data_ptr<float>() : nullptr);
-    }
-    std::vector<const int64_t*> offsets;
-    int64_t largest_role = 0;
-    for (const std::vector<int64_t>& role : inputs_.problem.offsets) {
-      offsets.push_back(role.data());
-      largest_role = std::max(largest_role, role[step.row_end] - role[step.row_begin]);
+      if (read.cotangent >= 0 && step.gradient && cotangent.defined()) {
+        args.cotangents[read.cotangent] = cotangent.mutable_data_ptr<float>();
+      }
     }
     const AlidadeObjectiveTable& table = objective_.table();
-    std::vector<float> scratch(table.scratch_floats_per_row * (step.row_end - step.row_begin) +
-                               table.scratch_floats_per_token * largest_role);
+    int64_t doubles = table.scratch_fixed + table.scratch_per_row * (step.row_end - step.row_begin);
+    for (size_t i = 0; i < inputs_.problem.offsets.size(); ++i) {
+      const std::vector<int64_t>& role = inputs_.problem.offsets[i];
+      args.offsets[i] = role.data();
+      doubles += table.scratch_per_axis[i] * (role[step.row_end] - role[step.row_begin]);
+    }
+    std::copy(inputs_.hyperparameters.begin(), inputs_.hyperparameters.end(), args.hyperparameters);
+    std::vector<double> scratch(doubles);
     std::vector<float> unwanted(1 + signature_.metrics.size());
-    const AlidadeScalarArgs args = {
-        .reads = reads.data(),
-        .offsets = offsets.data(),
-        .hyperparameters = inputs_.hyperparameters.data(),
-        .cotangents = cotangents.data(),
-        .results = step.results ? out_.results.mutable_data_ptr<float>() : unwanted.data(),
-        .row_begin = step.row_begin,
-        .row_end = step.row_end,
-        .num_rows = inputs_.problem.num_rows(),
-        .scratch = scratch.data(),
-    };
+    args.results = step.results ? out_.results.mutable_data_ptr<float>() : unwanted.data();
+    args.row_begin = step.row_begin;
+    args.row_end = step.row_end;
+    args.num_rows = inputs_.problem.num_rows();
+    args.scratch = scratch.data();
     objective_.variant().scalars(&args);
   }
 
@@ -189,10 +183,18 @@ class Walk {
     const int64_t vocabulary = z.size(1);
     float* logits = z.mutable_data_ptr<float>();
     float* logp = chunk_logp_.mutable_data_ptr<float>();
-    const AlidadeRowFn rows = objective_.variant().rows;
+    const AlidadeRowFn rows = objective_.variant().rows[0];
     at::parallel_for(0, z.size(0), RowGrain(vocabulary), [&](int64_t begin, int64_t end) {
-      rows(logits + begin * vocabulary, end - begin, vocabulary, vocabulary, labels_.data() + begin,
-           logp + begin, gradient ? 1 : 0);
+      AlidadeRowArgs args = {};
+      args.logits = logits + begin * vocabulary;
+      args.rows = end - begin;
+      args.vocab = vocabulary;
+      args.stride = vocabulary;
+      args.labels = labels_.data() + begin;
+      args.reads[0] = logp + begin;
+      args.inverse_temperature = 1;
+      args.mode = gradient ? ALIDADE_ROWS_UNSCALED : ALIDADE_ROWS_READ;
+      rows(&args);
     });
     for (const Segment& s : chunk.segments) {
       std::copy(logp, logp + (s.end - s.begin),

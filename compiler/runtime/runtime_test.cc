@@ -30,17 +30,17 @@ constexpr double kFloatTolerance = 1e-5;
 constexpr int64_t kHidden = 6, kVocabulary = 11, kRows = 4;
 const absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
 
-void Rows(float* logits, int64_t rows, int64_t vocab, int64_t stride, const int64_t* labels,
-          float* logp, int32_t gradient) {
-  for (int64_t r = 0; r < rows; ++r) {
-    float* row = logits + r * stride;
+void Rows(const AlidadeRowArgs* args) {
+  for (int64_t r = 0; r < args->rows; ++r) {
+    float* row = args->logits + r * args->stride;
     double sum = 0;
-    for (int64_t v = 0; v < vocab; ++v) sum += std::exp(double{row[v]});
-    logp[r] = row[labels[r]] - std::log(sum);
-    for (int64_t v = 0; gradient != 0 && v < vocab; ++v)
-      row[v] = (v == labels[r]) - std::exp(row[v]) / sum;
+    for (int64_t v = 0; v < args->vocab; ++v) sum += std::exp(double{row[v]});
+    args->reads[0][r] = row[args->labels[r]] - std::log(sum);
+    for (int64_t v = 0; args->mode == ALIDADE_ROWS_UNSCALED && v < args->vocab; ++v)
+      row[v] = (v == args->labels[r]) - std::exp(row[v]) / sum;
   }
 }
+constexpr AlidadeRowFn kRowKernels[] = {&Rows};
 
 void Scalars(const AlidadeScalarArgs* args) {
   ContrastScalars<float>(args->reads, args->offsets, args->hyperparameters, args->cotangents,
@@ -49,7 +49,7 @@ void Scalars(const AlidadeScalarArgs* args) {
 
 const AlidadeObjectiveTable* ContrastTable() {
   static const auto* json = new std::string(schedule::SignatureToJson(ContrastSignature()));
-  static const AlidadeVariant variants[] = {{"x86-64-v3", Rows, Scalars}};
+  static const AlidadeVariant variants[] = {{"x86-64-v3", kRowKernels, nullptr, Scalars}};
   static const AlidadeObjectiveTable table = {.abi_version = ALIDADE_ABI_VERSION,
                                               .name = "contrast",
                                               .signature_json = json->c_str(),
@@ -306,8 +306,8 @@ TEST(ObjectiveTest, NamesAndTables) {
   table.abi_version = 99;
   EXPECT_THAT(
       Objective::FromTable(&table).status(),
-      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expected ABI version 1, got 99")));
-  const AlidadeVariant foreign[] = {{"armv9", Rows, Scalars}};
+      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expected ABI version 2, got 99")));
+  const AlidadeVariant foreign[] = {{"armv9", kRowKernels, nullptr, Scalars}};
   table = *ContrastTable();
   table.variants = foreign;
   EXPECT_THAT(Objective::FromTable(&table).status(),

@@ -79,7 +79,7 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(objective.getLoc());
   ScratchSize scratch;
   for (const CpuLevel* level : levels) {
-    buildRowKernel(*kernels, ("alidade_rows_" + level->suffix).str(), level->floatLanes);
+    buildRowKernel(*kernels, ("alidade_rows_0_" + level->suffix).str(), level->floatLanes);
     FailureOr<ScratchSize> size =
         buildScalarBlock(*kernels, ("alidade_scalars_" + level->suffix).str(), objective);
     if (failed(size)) return failure();
@@ -89,8 +89,8 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels
   TableContents table;
   table.name = objective.getSymName().str();
   table.signatureJson = signatureJson.str();
-  table.scratchFloatsPerRow = scratch.floatsPerRow;
-  table.scratchFloatsPerToken = scratch.floatsPerToken;
+  table.definition = options.definition;
+  table.scratch = scratch;
   table.ptxSm80 = result.ptxSm80;
   table.ptxSm90a = result.ptxSm90a;
   table.cubinSm90a = result.cubinSm90a;

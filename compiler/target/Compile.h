@@ -31,6 +31,8 @@ struct CompileOptions {
   // is global, so that objects of several objectives link together. False: the table is the global
   // symbol `alidade_objective_table`.
   bool registerAtLoad = false;
+  // Text of the definition, which the table hands on.
+  std::string definition;
   // Fill CompiledObjective's texts.
   bool keepTexts = false;
 };

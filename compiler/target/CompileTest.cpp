@@ -185,25 +185,27 @@ ScalarResults runBlock(const AlidadeObjectiveTable& table, const AlidadeVariant&
                        const std::vector<int64_t>& borders, int64_t skipped = -1) {
   ScalarResults out;
   out.results.assign(1 + signature.metrics.size(), kUnwritten);
-  std::vector<const float*> reads;
-  std::vector<const int64_t*> offsets;
-  std::vector<float*> cotangents;
-  for (const auto& read : packed.reads) reads.push_back(read.data());
-  for (const auto& role : packed.offsets) offsets.push_back(role.data());
+  AlidadeScalarArgs args = {};
+  for (size_t i = 0; i < packed.reads.size(); ++i) args.reads[i] = packed.reads[i].data();
+  for (size_t i = 0; i < packed.offsets.size(); ++i) args.offsets[i] = packed.offsets[i].data();
+  for (size_t i = 0; i < packed.hyperparameters.size(); ++i)
+    args.hyperparameters[i] = packed.hyperparameters[i];
   out.cotangents.resize(signature.num_cotangents());
   for (size_t i = 0; i < signature.reads.size(); ++i) {
     if (signature.reads[i].cotangent < 0) continue;
     out.cotangents[signature.reads[i].cotangent].assign(packed.reads[i].size(), kUnwritten);
   }
   for (size_t i = 0; i < out.cotangents.size(); ++i)
-    cotangents.push_back(static_cast<int64_t>(i) == skipped ? nullptr : out.cotangents[i].data());
+    args.cotangents[i] = static_cast<int64_t>(i) == skipped ? nullptr : out.cotangents[i].data();
+  args.results = out.results.data();
+  args.num_rows = packed.batch.numRows;
   for (size_t i = 0; i + 1 < borders.size(); ++i) {
-    std::vector<float> scratch(table.scratch_floats_per_row * (borders[i + 1] - borders[i]) + 1,
-                               kUnwritten);
-    AlidadeScalarArgs args = {
-        reads.data(),      offsets.data(),       packed.hyperparameters.data(),
-        cotangents.data(), out.results.data(),   borders[i],
-        borders[i + 1],    packed.batch.numRows, scratch.data()};
+    std::vector<double> scratch(
+        table.scratch_fixed + table.scratch_per_row * (borders[i + 1] - borders[i]) + 1,
+        kUnwritten);
+    args.row_begin = borders[i];
+    args.row_end = borders[i + 1];
+    args.scratch = scratch.data();
     variant.scalars(&args);
     EXPECT_EQ(scratch.back(), kUnwritten) << "wrote behind the scratch memory";
   }

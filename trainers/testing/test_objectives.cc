@@ -17,20 +17,21 @@ using schedule::Signature;
 
 // Log softmax at the label, and onehot - softmax in place of the logits where the gradient is
 // wanted.
-void Rows(float* logits, int64_t rows, int64_t vocab, int64_t stride, const int64_t* labels,
-          float* logp, int32_t gradient) {
-  for (int64_t i = 0; i < rows; ++i) {
-    float* row = logits + i * stride;
+void Rows(const AlidadeRowArgs* args) {
+  for (int64_t i = 0; i < args->rows; ++i) {
+    float* row = args->logits + i * args->stride;
+    const int64_t vocab = args->vocab, label = args->labels[i];
     double highest = row[0], sum = 0;
     for (int64_t v = 1; v < vocab; ++v) highest = std::max<double>(highest, row[v]);
     for (int64_t v = 0; v < vocab; ++v) sum += std::exp(row[v] - highest);
-    logp[i] = static_cast<float>(row[labels[i]] - highest - std::log(sum));
-    if (gradient == 0) continue;
+    args->reads[0][i] = static_cast<float>(row[label] - highest - std::log(sum));
+    if (args->mode == ALIDADE_ROWS_READ) continue;
     for (int64_t v = 0; v < vocab; ++v) {
-      row[v] = static_cast<float>((v == labels[i] ? 1 : 0) - std::exp(row[v] - highest) / sum);
+      row[v] = static_cast<float>((v == label ? 1 : 0) - std::exp(row[v] - highest) / sum);
     }
   }
 }
+constexpr AlidadeRowFn kRows[] = {&Rows};
 
 double Softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 
@@ -163,7 +164,7 @@ Signature CoupledSignature() {
 const runtime::Objective& Make(const Signature& signature, AlidadeScalarFn scalars) {
   auto* json = new std::string(schedule::SignatureToJson(signature));
   auto* name = new std::string(signature.name);
-  auto* variant = new AlidadeVariant{"x86-64-v3", &Rows, scalars};
+  auto* variant = new AlidadeVariant{"x86-64-v3", kRows, /*known=*/nullptr, scalars};
   auto* table = new AlidadeObjectiveTable{};
   table->abi_version = ALIDADE_ABI_VERSION;
   table->name = name->c_str();

@@ -75,7 +75,7 @@ class Compilation {
     absl::StatusOr<const Objective*> objective = Load(object_key);
     report_.origin = JitOrigin::kCachedCode;
     if (!objective.ok()) {
-      ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, context),
+      ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, text, context),
                                "while compiling ", path_);
       report_.origin = JitOrigin::kCompiled;
       report_.object_path = cache_.PathOf(object_key);
@@ -107,7 +107,7 @@ class Compilation {
     return objective.release();  // lives as long as its code: until the process ends
   }
 
-  absl::StatusOr<std::string> Generate(pref::DerivedObjective& derived,
+  absl::StatusOr<std::string> Generate(pref::DerivedObjective& derived, const std::string& text,
                                        mlir::MLIRContext& context) {
     std::string diagnostics;
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic& diagnostic) {
@@ -116,6 +116,7 @@ class Compilation {
     pref::CompileOptions options;
     options.cpus = {cpu_};
     options.gpu = false;
+    options.definition = text;
     mlir::FailureOr<pref::CompiledObjective> code = pref::compileObjective(
         *derived.differentiated, schedule::SignatureToJson(derived.signature), options);
     if (failed(code)) return absl::InternalError(diagnostics);

@@ -52,16 +52,23 @@ class JitTest : public testing::Test {
   // The loss and the cotangents of one row: two chosen tokens, one rejected.
   std::vector<float> Evaluate(const Objective& objective) {
     const float chosen[] = {-0.5f, -1.0f}, rejected[] = {-3.0f};
-    const float* reads[] = {chosen, rejected};
     const int64_t chosen_offsets[] = {0, 2}, rejected_offsets[] = {0, 1};
-    const int64_t* offsets[] = {chosen_offsets, rejected_offsets};
-    const float scale = 0.5f;
     std::vector<float> out(5);  // loss, margin, two cotangents, one cotangent
-    float* cotangents[] = {out.data() + 2, out.data() + 4};
-    std::vector<float> scratch(objective.table().scratch_floats_per_row +
-                               2 * objective.table().scratch_floats_per_token);
-    const AlidadeScalarArgs args = {reads, offsets, &scale, cotangents,    out.data(),
-                                    0,     1,       1,      scratch.data()};
+    std::vector<double> scratch(
+        objective.table().scratch_fixed + objective.table().scratch_per_row +
+        2 * objective.table().scratch_per_axis[0] + objective.table().scratch_per_axis[1]);
+    AlidadeScalarArgs args = {};
+    args.reads[0] = chosen;
+    args.reads[1] = rejected;
+    args.offsets[0] = chosen_offsets;
+    args.offsets[1] = rejected_offsets;
+    args.hyperparameters[0] = 0.5f;
+    args.cotangents[0] = out.data() + 2;
+    args.cotangents[1] = out.data() + 4;
+    args.results = out.data();
+    args.row_end = 1;
+    args.num_rows = 1;
+    args.scratch = scratch.data();
     objective.variant().scalars(&args);
     return out;
   }

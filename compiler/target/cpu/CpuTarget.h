@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "compiler/conversion/ScalarBlock.h"
 #include "mlir/IR/BuiltinOps.h"
 
 namespace alidade::pref {
@@ -24,8 +25,10 @@ const CpuLevel* findCpuLevel(llvm::StringRef cpu);
 
 // What the AlidadeObjectiveTable of the object says, beside the variants.
 struct TableContents {
-  std::string name, signatureJson;
-  uint64_t scratchFloatsPerRow = 0, scratchFloatsPerToken = 0;
+  std::string name, signatureJson, definition;
+  unsigned numRowPrograms = 1;
+  bool hasKnown = false;  // the module holds alidade_known_<suffix>
+  ScratchSize scratch, known;
   std::string ptxSm80, ptxSm90a, cubinSm90a;  // empty: null in the table
   bool registerAtLoad = false;
 };
@@ -35,8 +38,9 @@ struct CpuCode {
   std::string llvm, assembly;  // texts, if asked for
 };
 
-// `kernels` holds, per level of `levels`, func.func alidade_rows_<suffix> and
-// alidade_scalars_<suffix> in upstream dialects; it is consumed.
+// `kernels` holds, per level of `levels`, func.func alidade_rows_<program>_<suffix>,
+// alidade_scalars_<suffix> and, with table.hasKnown, alidade_known_<suffix> in upstream dialects;
+// it is consumed.
 mlir::FailureOr<CpuCode> emitCpuObject(mlir::ModuleOp kernels,
                                        llvm::ArrayRef<const CpuLevel*> levels,
                                        const TableContents& table, bool keepTexts);

@@ -73,13 +73,14 @@ CpuCode compileKernels(bool keepTexts) {
   SmallVector<const CpuLevel*> levels;
   for (const CpuLevel& level : cpuLevels()) {
     levels.push_back(&level);
-    buildRowKernel(*module, ("alidade_rows_" + level.suffix).str(), level.floatLanes);
+    buildRowKernel(*module, ("alidade_rows_0_" + level.suffix).str(), level.floatLanes);
     buildMathLoop(*module, ("alidade_scalars_" + level.suffix).str());
   }
   TableContents table;
   table.name = "kernels";
   table.signatureJson = "{}";
-  table.scratchFloatsPerRow = 6;
+  table.definition = "// text";
+  table.scratch = {.fixed = 3, .perRow = 6, .perAxis = {0, 2}};
   table.ptxSm80 = "// ptx";
   table.cubinSm90a = std::string("\x7f\0ELF", 5);
   FailureOr<CpuCode> code = emitCpuObject(*module, levels, table, keepTexts);
@@ -104,6 +105,21 @@ std::vector<AlidadeVariant> runnableVariants() {
   return variants;
 }
 
+// The one row program: reads, and with `gradient` the unscaled gradient in place.
+void runRows(const AlidadeVariant& variant, float* logits, int64_t rows, int64_t vocab,
+             int64_t stride, const int64_t* labels, float* logp, bool gradient) {
+  AlidadeRowArgs args = {};
+  args.logits = logits;
+  args.rows = rows;
+  args.vocab = vocab;
+  args.stride = stride;
+  args.labels = labels;
+  args.reads[0] = logp;
+  args.inverse_temperature = 1;
+  args.mode = gradient ? ALIDADE_ROWS_UNSCALED : ALIDADE_ROWS_READ;
+  variant.rows[0](&args);
+}
+
 // The largest logit and the logarithm of the sum of exp(logit - largest). Not added up: at 1e38 the
 // second would vanish.
 std::pair<double, double> referenceStatistics(const float* row, int64_t vocab) {
@@ -117,9 +133,9 @@ std::pair<double, double> referenceStatistics(const float* row, int64_t vocab) {
 void checkRows(const AlidadeVariant& variant, const std::vector<float>& logits, int64_t rows,
                int64_t vocab, int64_t stride, const std::vector<int64_t>& labels) {
   std::vector<float> kept = logits, logp(rows, -1), logpAgain(rows, -1);
-  variant.rows(kept.data(), rows, vocab, stride, labels.data(), logp.data(), 0);
+  runRows(variant, kept.data(), rows, vocab, stride, labels.data(), logp.data(), false);
   ASSERT_EQ(kept, logits) << "logits changed without a gradient";
-  variant.rows(kept.data(), rows, vocab, stride, labels.data(), logpAgain.data(), 1);
+  runRows(variant, kept.data(), rows, vocab, stride, labels.data(), logpAgain.data(), true);
   ASSERT_EQ(logp, logpAgain) << "the gradient changes the log-probability";
   for (int64_t row = 0; row < rows; ++row) {
     const float* before = logits.data() + row * stride;
@@ -181,13 +197,13 @@ TEST(RowKernel, CertaintyIsExactAndNaNShows) {
     logits[33] = 100;
     int64_t label = 33;
     float logp = -1;
-    variant.rows(logits.data(), 1, 50, 50, &label, &logp, 1);
+    runRows(variant, logits.data(), 1, 50, 50, &label, &logp, true);
     EXPECT_EQ(logp, 0.0f);
     for (float gradient : logits) EXPECT_EQ(gradient, 0.0f);
     for (int64_t position : {0, 20, 49}) {
       std::vector<float> broken(50, 1.0f);
       broken[position] = std::numeric_limits<float>::quiet_NaN();
-      variant.rows(broken.data(), 1, 50, 50, &label, &logp, 0);
+      runRows(variant, broken.data(), 1, 50, 50, &label, &logp, false);
       EXPECT_TRUE(std::isnan(logp)) << variant.cpu << " position " << position;
     }
   }
@@ -202,10 +218,10 @@ TEST(RowKernel, RowsOfAVocabularyShareNothing) {
   const std::vector<int64_t> labels = {1, 2, 3, 4, 5};
   for (const AlidadeVariant& variant : runnableVariants()) {
     std::vector<float> together = logits, apart = logits, logpTogether(rows), logpApart(rows);
-    variant.rows(together.data(), rows, vocab, vocab, labels.data(), logpTogether.data(), 1);
+    runRows(variant, together.data(), rows, vocab, vocab, labels.data(), logpTogether.data(), true);
     for (int64_t row = rows - 1; row >= 0; --row)
-      variant.rows(apart.data() + row * vocab, 1, vocab, vocab, labels.data() + row,
-                   logpApart.data() + row, 1);
+      runRows(variant, apart.data() + row * vocab, 1, vocab, vocab, labels.data() + row,
+              logpApart.data() + row, true);
     EXPECT_EQ(together, apart);
     EXPECT_EQ(logpTogether, logpApart);
   }
@@ -223,7 +239,7 @@ std::string bodyOf(StringRef assembly, StringRef function) {
 TEST(RowKernel, AssemblyUsesWholeVectorsAndCallsNothing) {
   const std::string assembly = compileKernels(/*keepTexts=*/true).assembly;
   for (const CpuLevel& level : cpuLevels()) {
-    const std::string body = bodyOf(assembly, ("alidade_rows_" + level.suffix).str());
+    const std::string body = bodyOf(assembly, ("alidade_rows_0_" + level.suffix).str());
     EXPECT_EQ(body.find("call"), std::string::npos) << level.cpu.str();
     EXPECT_NE(body.find("vfmadd"), std::string::npos) << level.cpu.str();
     EXPECT_EQ(body.find("zmm") != std::string::npos, level.suffix == "v4") << level.cpu.str();
@@ -235,8 +251,14 @@ TEST(CpuTarget, TableSaysWhatItWasGiven) {
   EXPECT_EQ(table.abi_version, ALIDADE_ABI_VERSION);
   EXPECT_STREQ(table.name, "kernels");
   EXPECT_STREQ(table.signature_json, "{}");
-  EXPECT_EQ(table.scratch_floats_per_row, 6u);
-  EXPECT_EQ(table.scratch_floats_per_token, 0u);
+  EXPECT_STREQ(table.definition, "// text");
+  EXPECT_EQ(table.scratch_fixed, 3u);
+  EXPECT_EQ(table.scratch_per_row, 6u);
+  EXPECT_EQ(table.scratch_per_axis[0], 0u);
+  EXPECT_EQ(table.scratch_per_axis[1], 2u);
+  EXPECT_EQ(table.scratch_per_axis[2], 0u);
+  EXPECT_EQ(table.known_fixed, 0u);
+  EXPECT_EQ(table.variants[0].known, nullptr);
   ASSERT_EQ(table.num_variants, 2u);
   EXPECT_STREQ(table.variants[0].cpu, "x86-64-v3");
   EXPECT_STREQ(table.variants[1].cpu, "x86-64-v4");

@@ -11,8 +11,8 @@ namespace alidade::pref {
 namespace {
 
 // The order and the types of the fields below are those of these structs.
-static_assert(ALIDADE_ABI_VERSION == 1 && sizeof(AlidadeVariant) == 24 &&
-              sizeof(AlidadeObjectiveTable) == 88);
+static_assert(ALIDADE_ABI_VERSION == 2 && sizeof(AlidadeVariant) == 32 &&
+              sizeof(AlidadeObjectiveTable) == 112 + 16 * ALIDADE_MAX_AXES);
 
 constexpr int kConstructorPriority = 65535;  // the default: after the runtime's own static data
 
@@ -27,25 +27,39 @@ class TableBuilder {
 
   GlobalVariable* build(ArrayRef<const CpuLevel*> levels, const TableContents& contents) {
     SmallVector<Constant*> variants;
-    auto* variantType = StructType::create(context, {pointer, pointer, pointer}, "AlidadeVariant");
+    auto* variantType =
+        StructType::create(context, {pointer, pointer, pointer, pointer}, "AlidadeVariant");
     for (const CpuLevel* level : levels) {
+      SmallVector<Constant*> rows;
+      for (unsigned program = 0; program < contents.numRowPrograms; ++program)
+        rows.push_back(
+            module.getFunction(("alidade_rows_" + Twine(program) + "_" + level->suffix).str()));
+      auto* rowArray = ConstantArray::get(ArrayType::get(pointer, rows.size()), rows);
+      Constant* known =
+          contents.hasKnown
+              ? static_cast<Constant*>(module.getFunction(("alidade_known_" + level->suffix).str()))
+              : ConstantPointerNull::get(pointer);
       variants.push_back(ConstantStruct::get(
-          variantType,
-          {text(level->cpu), module.getFunction(("alidade_rows_" + level->suffix).str()),
-           module.getFunction(("alidade_scalars_" + level->suffix).str())}));
+          variantType, {text(level->cpu), global("alidade_rows", rowArray), known,
+                        module.getFunction(("alidade_scalars_" + level->suffix).str())}));
     }
     auto* variantArray = ConstantArray::get(ArrayType::get(variantType, variants.size()), variants);
-    auto* type = StructType::create(
-        context, {i32, pointer, pointer, i64, i64, i32, pointer, pointer, pointer, pointer, i64},
-        "AlidadeObjectiveTable");
+    auto* perAxis = ArrayType::get(i64, ALIDADE_MAX_AXES);
+    auto* type = StructType::create(context,
+                                    {i32, pointer, pointer, pointer, i64, i64, perAxis, i64, i64,
+                                     perAxis, i32, pointer, pointer, pointer, pointer, i64},
+                                    "AlidadeObjectiveTable");
     auto* value = ConstantStruct::get(
         type,
         {ConstantInt::get(i32, ALIDADE_ABI_VERSION), text(contents.name),
-         text(contents.signatureJson), ConstantInt::get(i64, contents.scratchFloatsPerRow),
-         ConstantInt::get(i64, contents.scratchFloatsPerToken),
-         ConstantInt::get(i32, variants.size()), global("alidade_variants", variantArray),
-         textOrNull(contents.ptxSm80), textOrNull(contents.ptxSm90a),
-         bytesOrNull(contents.cubinSm90a), ConstantInt::get(i64, contents.cubinSm90a.size())});
+         text(contents.signatureJson), text(contents.definition),
+         ConstantInt::get(i64, contents.scratch.fixed),
+         ConstantInt::get(i64, contents.scratch.perRow), axisSizes(contents.scratch),
+         ConstantInt::get(i64, contents.known.fixed), ConstantInt::get(i64, contents.known.perRow),
+         axisSizes(contents.known), ConstantInt::get(i32, variants.size()),
+         global("alidade_variants", variantArray), textOrNull(contents.ptxSm80),
+         textOrNull(contents.ptxSm90a), bytesOrNull(contents.cubinSm90a),
+         ConstantInt::get(i64, contents.cubinSm90a.size())});
     GlobalVariable* table = global("alidade_objective_table", value);
     if (!contents.registerAtLoad) table->setLinkage(GlobalValue::ExternalLinkage);
     return table;
@@ -73,6 +87,12 @@ class TableBuilder {
   GlobalVariable* global(StringRef name, Constant* value) {
     return new GlobalVariable(module, value->getType(), /*isConstant=*/true,
                               GlobalValue::InternalLinkage, value, name);
+  }
+
+  Constant* axisSizes(const ScratchSize& size) {
+    SmallVector<uint64_t> counts(size.perAxis);
+    counts.resize(ALIDADE_MAX_AXES, 0);
+    return ConstantDataArray::get(context, counts);
   }
 
   Constant* text(StringRef characters) {

@@ -8,8 +8,8 @@
 
 namespace alidade::pref {
 
-// Adds the table, its variants (functions alidade_rows_<suffix> and alidade_scalars_<suffix> of the
-// module) and, if asked for, the constructor that registers it.
+// Adds the table, its variants (functions alidade_rows_<program>_<suffix>, alidade_known_<suffix>
+// and alidade_scalars_<suffix> of the module) and, if asked for, the constructor that registers it.
 void addObjectiveTable(llvm::Module& module, llvm::ArrayRef<const CpuLevel*> levels,
                        const TableContents& contents);
 

@@ -43,8 +43,10 @@ absl::StatusOr<Texts> derivedTexts(const std::string& path, const DerivedObjecti
                {"doc", documentObjective(derived.signature, source)}};
 }
 
-absl::Status compiledTexts(const DerivedObjective& derived, const CommandLine& line, Texts& texts) {
+absl::Status compiledTexts(const std::string& path, const DerivedObjective& derived,
+                           const CommandLine& line, Texts& texts) {
   CompileOptions options;
+  ALIDADE_ASSIGN_OR_RETURN(options.definition, ReadFile(path));
   options.registerAtLoad = true;
   options.keepTexts = line.has("loops") || line.has("llvm") || line.has("assembly");
   std::string diagnostics;
@@ -95,7 +97,7 @@ absl::Status emitCommand(const std::vector<std::string>& args) {
   if (!wantsAny)
     return absl::InvalidArgumentError(
         "emit: expected at least one of --definition ... --object, got none");
-  if (wantsCode) ALIDADE_RETURN_IF_ERROR(compiledTexts(derived, line, texts));
+  if (wantsCode) ALIDADE_RETURN_IF_ERROR(compiledTexts(path, derived, line, texts));
   for (const std::string& level : levels) {
     for (const std::string& file : line.all(level))
       ALIDADE_RETURN_IF_ERROR(writeText(file, texts.at(level)));
