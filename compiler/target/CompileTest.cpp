@@ -309,7 +309,7 @@ INSTANTIATE_TEST_SUITE_P(Objectives, NamedCompileTest,
 TEST_F(CompileTest, EveryOperationAgreesWithTheInterpreter) {
   Compiled compiled = compileEvery();
   ASSERT_NE(compiled.table, nullptr);
-  EXPECT_GT(compiled.table->scratch_floats_per_row, 0u)
+  EXPECT_GT(compiled.table->scratch_per_row, 0u)
       << "a batch-coupled objective keeps values between loops";
   for (unsigned seed = 0; seed < 10; ++seed)
     checkAgainstInterpreter(compiled, {{3, 4, 7, 1, 20}, {2, 5, 0, 1, 33}}, seed);
