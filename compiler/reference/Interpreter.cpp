@@ -183,6 +183,10 @@ absl::StatusOr<Evaluation> interpret(ObjectiveOp objective, const Batch& batch) 
   ALIDADE_RETURN_IF_ERROR(readStates(objective, batch, context));
   ALIDADE_RETURN_IF_ERROR(readOptions(objective, batch, context));
 
+  for (ApplyOp apply : objective.getBody().front().getOps<ApplyOp>())
+    return absl::InvalidArgumentError(absl::StrCat("pref.apply @", apply.getObjective().str(),
+                                                   ": expected an objective after pref-inline"));
+
   llvm::DenseMap<mlir::Value, RealTensor> values;
   for (mlir::Operation& op : objective.getBody().front().without_terminator()) {
     auto term = llvm::dyn_cast<TermOpInterface>(op);

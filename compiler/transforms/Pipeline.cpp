@@ -3,7 +3,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -13,7 +12,9 @@
 
 #include "compiler/dialect/pref/ObjectiveInfo.h"
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h"
+#include "compiler/transforms/Compose/Compose.h"
 #include "compiler/transforms/Differentiate/Differentiate.h"
+#include "compiler/transforms/ExpandComposites/ExpandComposites.h"
 
 namespace alidade::pref {
 
@@ -177,28 +178,6 @@ mlir::FailureOr<schedule::Signature> deriveSignature(ObjectiveOp objective) {
   return signature;
 }
 
-// What must hold of a file that an author wrote, beyond the verifier: one objective, of the file's
-// name, in which nothing is without effect.
-static mlir::LogicalResult checkDefinition(mlir::ModuleOp module, llvm::StringRef fileName) {
-  ObjectiveOp objective = objectiveOf(module);
-  if (!objective)
-    return mlir::emitError(module.getLoc()) << "expected one pref.objective, got none";
-  for (mlir::Operation& op : *module.getBody())
-    if (&op != objective)
-      return op.emitError() << "expected one pref.objective per file, got another operation";
-  llvm::StringRef stem = llvm::sys::path::stem(fileName);
-  if (stem != objective.getSymName())
-    return objective.emitOpError() << "expected the symbol @" << stem
-                                   << ", the name of the file, got @" << objective.getSymName();
-  for (mlir::Operation& op : objective.getBody().front().without_terminator())
-    if (op.getNumResults() > 0 && op.use_empty())
-      return op.emitOpError() << "has no effect: its result is never used"
-                              << (llvm::isa<HyperOp>(op)
-                                      ? ", so that setting it would change nothing"
-                                      : "");
-  return success();
-}
-
 static mlir::LogicalResult canonicalize(mlir::ModuleOp module) {
   mlir::PassManager passes(module.getContext());
   passes.addPass(mlir::createCanonicalizerPass());
@@ -207,18 +186,21 @@ static mlir::LogicalResult canonicalize(mlir::ModuleOp module) {
   return passes.run(module);
 }
 
-static mlir::LogicalResult derive(llvm::SourceMgr& sources, llvm::StringRef fileName,
-                                  mlir::MLIRContext& context, const OptionChoices& options,
-                                  DerivedObjective& derived) {
-  derived.definition = mlir::parseSourceFile<mlir::ModuleOp>(sources, mlir::ParserConfig(&context));
-  if (!derived.definition || failed(checkDefinition(*derived.definition, fileName)))
+// Everything that follows from a module with one checked objective.
+static mlir::LogicalResult derive(mlir::OwningOpRef<mlir::ModuleOp> module, ObjectiveFinder find,
+                                  const OptionChoices& options, DerivedObjective& derived) {
+  if (failed(inlineApplies(objectiveOf(*module), find)) || failed(mlir::verify(*module)))
     return failure();
+  derived.definition = std::move(module);
   derived.canonical = derived.definition->clone();
-  if (failed(resolveOptions(objectiveOf(*derived.canonical), options)) ||
-      failed(mlir::verify(*derived.canonical)) || failed(canonicalize(*derived.canonical)))
+  if (failed(resolveOptions(objectiveOf(*derived.canonical), options))) return failure();
+  expandComposites(objectiveOf(*derived.canonical));
+  if (failed(mlir::verify(*derived.canonical)) || failed(canonicalize(*derived.canonical)))
     return failure();
   derived.differentiated = derived.canonical->clone();
-  if (failed(differentiate(derived.objective())) || failed(canonicalize(*derived.differentiated)) ||
+  if (failed(differentiate(derived.objective()))) return failure();
+  expandComposites(derived.objective());  // the value-only ones
+  if (failed(canonicalize(*derived.differentiated)) ||
       failed(mlir::verify(*derived.differentiated)))
     return failure();
   mlir::FailureOr<schedule::Signature> signature = deriveSignature(derived.objective());
@@ -227,37 +209,77 @@ static mlir::LogicalResult derive(llvm::SourceMgr& sources, llvm::StringRef file
   return success();
 }
 
-static absl::StatusOr<DerivedObjective> deriveBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer,
-                                                     const std::string& fileName,
-                                                     mlir::MLIRContext& context,
-                                                     const OptionChoices& options) {
+using MaybeModule = mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>;
+
+// Derives what read(sources) makes of a buffer; objectives that it applies come from the library.
+// Diagnostics become the error.
+static absl::StatusOr<DerivedObjective> deriveBuffer(
+    std::unique_ptr<llvm::MemoryBuffer> buffer, mlir::MLIRContext& context,
+    ObjectiveLibrary& library, const OptionChoices& options,
+    llvm::function_ref<MaybeModule(llvm::SourceMgr&)> read) {
   context.loadDialect<PrefDialect>();
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   std::string diagnostics;
   llvm::raw_string_ostream stream(diagnostics);
   mlir::SourceMgrDiagnosticHandler handler(sources, &context, stream);
+  auto find = [&](llvm::StringRef name, mlir::Location where) { return library.find(name, where); };
   DerivedObjective derived;
-  if (succeeded(derive(sources, fileName, context, options, derived))) return derived;
+  MaybeModule module = read(sources);
+  if (succeeded(module) && succeeded(derive(std::move(*module), find, options, derived)))
+    return derived;
   while (!diagnostics.empty() && diagnostics.back() == '\n') diagnostics.pop_back();
   return absl::InvalidArgumentError(diagnostics);
+}
+
+static absl::StatusOr<DerivedObjective> deriveDefinition(std::unique_ptr<llvm::MemoryBuffer> buffer,
+                                                         const std::string& fileName,
+                                                         mlir::MLIRContext& context,
+                                                         const OptionChoices& options,
+                                                         const ObjectiveResolver& resolver) {
+  ObjectiveLibrary library(context, resolver);
+  auto read = [&](llvm::SourceMgr& sources) -> MaybeModule {
+    auto module = mlir::parseSourceFile<mlir::ModuleOp>(sources, mlir::ParserConfig(&context));
+    if (!module || failed(checkDefinition(*module, fileName))) return failure();
+    return module;
+  };
+  return deriveBuffer(std::move(buffer), context, library, options, read);
 }
 
 absl::StatusOr<DerivedObjective> deriveObjectiveText(const std::string& text,
                                                      const std::string& fileName,
                                                      mlir::MLIRContext& context,
-                                                     const OptionChoices& options) {
-  return deriveBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, fileName), fileName, context,
-                      options);
+                                                     const OptionChoices& options,
+                                                     const ObjectiveResolver& resolver) {
+  return deriveDefinition(llvm::MemoryBuffer::getMemBufferCopy(text, fileName), fileName, context,
+                          options, resolver);
 }
 
 absl::StatusOr<DerivedObjective> deriveObjectiveFile(const std::string& path,
                                                      mlir::MLIRContext& context,
-                                                     const OptionChoices& options) {
+                                                     const OptionChoices& options,
+                                                     const ObjectiveResolver& resolver) {
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
       llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
   if (!buffer) return absl::NotFoundError(absl::StrCat(path, ": ", buffer.getError().message()));
-  return deriveBuffer(std::move(*buffer), path, context, options);
+  return deriveDefinition(std::move(*buffer), path, context, options,
+                          resolver.definition ? resolver : neighboursOf(path));
+}
+
+absl::StatusOr<DerivedObjective> deriveExpression(const std::string& text,
+                                                  const ObjectiveResolver& resolver,
+                                                  mlir::MLIRContext& context,
+                                                  const OptionChoices& options) {
+  constexpr char kFileName[] = "expression";
+  ObjectiveLibrary library(context, resolver);
+  auto find = [&](llvm::StringRef name, mlir::Location where) { return library.find(name, where); };
+  auto read = [&](llvm::SourceMgr&) -> MaybeModule {
+    mlir::FailureOr<std::vector<ExpressionTerm>> terms = parseExpression(text, kFileName, context);
+    if (failed(terms)) return failure();
+    return composeObjective(*terms, find, context);
+  };
+  return deriveBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, kFileName), context, library,
+                      options, read);
 }
 
 }  // namespace alidade::pref

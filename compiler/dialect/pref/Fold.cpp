@@ -164,7 +164,7 @@ void SumOp::getCanonicalizationPatterns(mlir::RewritePatternSet& patterns, mlir:
   patterns.add(+[](SumOp op, mlir::PatternRewriter& rewriter) -> mlir::LogicalResult {
     auto broadcast = op.getX().getDefiningOp<BroadcastOp>();
     llvm::ArrayRef<Axis> axes = axesOf(op.getX());
-    if (!broadcast || axesOf(broadcast.getX()).size() + 1 != axes.size())
+    if (op.getRanks() || !broadcast || axesOf(broadcast.getX()).size() + 1 != axes.size())
       return rewriter.notifyMatchFailure(
           op, "the operand is not a broadcast over the reduced axis alone");
     Value count =

@@ -123,7 +123,9 @@ mlir::LogicalResult StateOp::inferReturnTypes(mlir::MLIRContext* context, MaybeL
 }
 
 mlir::LogicalResult StateOp::verify() {
-  if (failed(verifyName(*this, "(C1)", "name", getName()))) return failure();
+  // With dots where composition made it: bco_pair.reward_mean.
+  if (!isDottedIdentifier(getName()) && failed(verifyName(*this, "(C1)", "name", getName())))
+    return failure();
   if (std::isfinite(getDefaultNumber())) return success();
   return emitOpError() << "(C2) " << getName() << ": expected a finite default, got "
                        << formatNumber(getDefaultNumber());

@@ -105,11 +105,23 @@ mlir::ParseResult parseMix(mlir::OpAsmParser& parser, DistributionAttr& mixed,
 void printMix(mlir::OpAsmPrinter& printer, mlir::Operation*, DistributionAttr mixed,
               mlir::Value scale, mlir::Type);
 
+mlir::ParseResult parseBindings(mlir::OpAsmParser& parser,
+                                llvm::SmallVectorImpl<mlir::OpAsmParser::UnresolvedOperand>& values,
+                                llvm::SmallVectorImpl<mlir::Type>& types, mlir::ArrayAttr& names);
+void printBindings(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::OperandRange values,
+                   mlir::TypeRange types, mlir::ArrayAttr names);
+mlir::ParseResult parseChoices(mlir::OpAsmParser& parser, mlir::ArrayAttr& options,
+                               mlir::ArrayAttr& cases);
+void printChoices(mlir::OpAsmPrinter& printer, mlir::Operation*, mlir::ArrayAttr options,
+                  mlir::ArrayAttr cases);
+
 // What a vocabulary operation's value is called where an objective is printed.
 std::string nameOfRead(VocabularyOpInterface op);
 
 // [a-z_][a-z0-9_]*
 bool isIdentifier(llvm::StringRef text);
+// Identifiers with dots between them, as composition makes them: dpo.margin.
+bool isDottedIdentifier(llvm::StringRef text);
 
 }  // namespace alidade::pref
 

@@ -8,10 +8,16 @@
 include "compiler/dialect/pref/PrefOpBase.td"
 
 // Constraint of all: (C1) the axes of one operand are a prefix of the axes of the other.
-class Pref_ElementwiseOp<string mnemonic, string what, string formula, string definitions, list<Trait> traits = []>
+// `operands` is how an author writes them.
+class Pref_ElementwiseOp<string mnemonic, string what, string formula, string operands, string definitions,
+                         list<Trait> traits = []>
     : Pref_TermOp<mnemonic, [Pure, DeclareOpInterfaceMethods<Pref_ElementwiseOpInterface>] # traits> {
   let summary = what;
-  let description = "`" # formula # [{`
+  let description = "\n    `" # formula # [{`
+
+    ```mlir
+    %y = pref.}] # mnemonic # " " # operands # [{
+    ```
 
     - (C1) of any two operands, the axes of one are a prefix of the axes of the other
   }];
@@ -34,7 +40,7 @@ class Pref_ElementwiseOp<string mnemonic, string what, string formula, string de
 }
 
 class Pref_UnaryOp<string mnemonic, string what, string formula, string point, string pullback, list<Trait> traits = []>
-    : Pref_ElementwiseOp<mnemonic, what, formula, [{
+    : Pref_ElementwiseOp<mnemonic, what, formula, "%x", [{
     double $cppClass::evaluatePoint(::llvm::ArrayRef<double> args) {
       double x = args[0];
       return }] # point # [{;
@@ -53,7 +59,7 @@ class Pref_UnaryOp<string mnemonic, string what, string formula, string point, s
 
 class Pref_BinaryOp<string mnemonic, string what, string formula, string point, string pullback_a, string pullback_b,
                     list<Trait> traits = []>
-    : Pref_ElementwiseOp<mnemonic, what, formula, [{
+    : Pref_ElementwiseOp<mnemonic, what, formula, "%a, %b", [{
     double $cppClass::evaluatePoint(::llvm::ArrayRef<double> args) {
       double a = args[0], b = args[1];
       return }] # point # [{;
@@ -127,7 +133,7 @@ def Pref_LogAddExpOp : Pref_BinaryOp<"logaddexp", "logarithm of a sum of exponen
 //===--- others ---===//
 
 def Pref_CompareOp : Pref_ElementwiseOp<"compare", "1 where the predicate holds, else 0; no gradient passes",
-    "a <predicate> b ? 1 : 0", "", [DeclareOpInterfaceMethods<Pref_TermOpInterface, ["isValueOnly"]>]> {
+    "a <predicate> b ? 1 : 0", "gt %a, %b", "", [DeclareOpInterfaceMethods<Pref_TermOpInterface, ["isValueOnly"]>]> {
   let arguments = (ins Pref_PredicateAttr:$predicate, Pref_Value:$lhs, Pref_Value:$rhs);
   let assemblyFormat = [{
     custom<Predicate>($predicate) $lhs `,` $rhs attr-dict ``
@@ -136,7 +142,8 @@ def Pref_CompareOp : Pref_ElementwiseOp<"compare", "1 where the predicate holds,
 }
 
 def Pref_WhereOp : Pref_ElementwiseOp<"where",
-    "one of two values, chosen by a condition; no gradient passes to the condition", "condition != 0 ? a : b", ""> {
+    "one of two values, chosen by a condition; no gradient passes to the condition", "condition != 0 ? a : b",
+    "%condition, %a, %b", ""> {
   let arguments = (ins Pref_Value:$condition, Pref_Value:$lhs, Pref_Value:$rhs);
   let assemblyFormat = [{
     $condition `,` $lhs `,` $rhs attr-dict `` custom<Inferred>(type($condition), type($lhs), type($rhs), type($result))
@@ -145,7 +152,7 @@ def Pref_WhereOp : Pref_ElementwiseOp<"where",
 
 def Pref_ClampOp : Pref_ElementwiseOp<"clamp",
     "the nearest value in a range; the operand keeps its gradient inside the range and on its ends",
-    "min(max(x, low), high)", ""> {
+    "min(max(x, low), high)", "%x, %low, %high", ""> {
   let arguments = (ins Pref_Value:$x, Pref_Value:$low, Pref_Value:$high);
   let assemblyFormat = [{
     $x `,` $low `,` $high attr-dict `` custom<Inferred>(type($x), type($low), type($high), type($result))

@@ -59,6 +59,18 @@ def Pref_ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface"> {
   ];
 }
 
+def Pref_CompositeOpInterface : OpInterface<"CompositeOpInterface"> {
+  let cppNamespace = "::alidade::pref";
+  let description = [{
+    A term that is a formula of other terms. `pref-expand-composites` replaces it before differentiation, or after where
+    no gradient passes; `evaluate` computes it directly, so that the two can be compared.
+  }];
+  let methods = [
+    InterfaceMethod<"The formula, built before the operation out of its operands: no composites.",
+      "::mlir::Value", "expand", (ins "::mlir::OpBuilder &":$builder)>,
+  ];
+}
+
 def Pref_VocabularyOpInterface : OpInterface<"VocabularyOpInterface"> {
   let cppNamespace = "::alidade::pref";
   let description = [{

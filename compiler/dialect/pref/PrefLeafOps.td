@@ -60,9 +60,12 @@ def Pref_StateOp : Pref_TermOp<"state", [DeclareOpInterfaceMethods<OpAsmOpInterf
 
     ```mlir
     %mean = pref.state "mean" default 0 doc "running mean of rewards"
+    %sum = pref.add %mean, %reward_mean
+    %next = pref.mul %half, %sum
+    pref.update "mean" = %next
     ```
 
-    - (C1) the name is an identifier
+    - (C1) the name is an identifier; with dots between them where `pref.apply` made it
     - (C2) the default is finite
   }];
   let arguments = (ins StrAttr:$name, F64Attr:$defaultValue, OptionalAttr<StrAttr>:$doc);
@@ -81,7 +84,8 @@ def Pref_UpdateOp : Pref_Op<"update", [HasParent<"ObjectiveOp">]> {
     No gradient passes into it.
 
     ```mlir
-    pref.update "mean" = %next
+    %before = pref.state "reward" default 0
+    pref.update "reward" = %reward_mean
     ```
 
     - (C1) the value is `[]`

@@ -21,4 +21,16 @@ class Pref_TermOp<string mnemonic, list<Trait> traits = []> : Pref_Op<mnemonic, 
   let results = (outs Pref_Value:$result);
 }
 
+// An operation that is a formula of others. It has no pullback: pref-differentiate wants it expanded, or reports it
+// where it is value-only.
+class Pref_CompositeOp<string mnemonic, string crossed, list<Trait> traits = []> : Pref_TermOp<mnemonic, [
+    Pure, DeclareOpInterfaceMethods<Pref_CompositeOpInterface>,
+    DeclareOpInterfaceMethods<Pref_TermOpInterface, ["getCrossedAxis"]>] # traits> {
+  let extraClassDefinition = [{
+    std::optional<::alidade::pref::AxisKind> $cppClass::getCrossedAxis() { return }] # crossed # [{; }
+    void $cppClass::buildVjp(::mlir::OpBuilder &, ::mlir::Value, ::llvm::ArrayRef<bool>,
+                             ::llvm::MutableArrayRef<::mlir::Value>) {}
+  }];
+}
+
 #endif  // ALIDADE_COMPILER_DIALECT_PREF_PREFOPBASE_TD_

@@ -4,6 +4,7 @@
 
 #include "mlir/IR/Builders.h"
 
+#include "compiler/dialect/pref/CrossPoint.h"
 #include "compiler/dialect/pref/OpSupport.h"
 
 #include "compiler/dialect/pref/PrefInterfaces.cpp.inc"

@@ -102,7 +102,7 @@ def Pref_YieldOp : Pref_Op<"yield", [Pure, Terminator, HasParent<"ObjectiveOp">,
 
     - (C1) the loss is `[]`
     - (C2) a metric is `[]` or `[row]`
-    - (C3) metrics have different names, which are identifiers
+    - (C3) metrics have different names, which are identifiers; with dots between them where `pref.apply` made them
     - (C4) a cotangent names a read with gradient, and has its axes
     - (C5) there is no cotangent, or one per read with gradient in the order of the reads
   }];

@@ -45,7 +45,8 @@ class Pref_StatisticOp<string mnemonic, string what, string formula, string diff
 
 class Pref_ValueOnlyStatisticOp<string mnemonic, string what, string formula>
     : Pref_StatisticOp<mnemonic, what, formula,
-        "Value-only: a gradient that arrives here is an error; say `detached` where only the value of a policy is wanted.",
+        "Value-only: a gradient that arrives here is an error; say `detached` where only the value of a policy is wanted." #
+        "\n\n    ```mlir\n    %s = pref." # mnemonic # " policy(chosen) detached\n    ```",
         [DeclareOpInterfaceMethods<Pref_TermOpInterface, ["isValueOnly"]>]> {
   let extraClassDeclaration = [{
     ::alidade::pref::DistributionAttr getPartner() { return {}; }

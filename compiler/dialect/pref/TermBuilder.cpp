@@ -11,6 +11,13 @@ Value TermBuilder::constant(double value) {
 }
 Value TermBuilder::neg(Value x) { return NegOp::create(builder, loc, x); }
 Value TermBuilder::sign(Value x) { return SignOp::create(builder, loc, x); }
+Value TermBuilder::square(Value x) { return SquareOp::create(builder, loc, x); }
+Value TermBuilder::sqrt(Value x) { return SqrtOp::create(builder, loc, x); }
+Value TermBuilder::abs(Value x) { return AbsOp::create(builder, loc, x); }
+Value TermBuilder::relu(Value x) { return ReluOp::create(builder, loc, x); }
+Value TermBuilder::clamp(Value x, Value low, Value high) {
+  return ClampOp::create(builder, loc, x, low, high);
+}
 Value TermBuilder::exp(Value x) { return ExpOp::create(builder, loc, x); }
 Value TermBuilder::expm1(Value x) { return Expm1Op::create(builder, loc, x); }
 Value TermBuilder::log(Value x) { return LogOp::create(builder, loc, x); }
@@ -28,6 +35,34 @@ Value TermBuilder::where(Value condition, Value a, Value b) {
   return WhereOp::create(builder, loc, condition, a, b);
 }
 Value TermBuilder::sum(Value x, AxisKind axis) { return SumOp::create(builder, loc, x, axis); }
+Value TermBuilder::mean(Value x, AxisKind axis) { return MeanOp::create(builder, loc, x, axis); }
+Value TermBuilder::sort(Value x, Value key, AxisKind axis) {
+  return SortOp::create(builder, loc, x, key, axis);
+}
+Value TermBuilder::unsort(Value x, Value key, AxisKind axis) {
+  return UnsortOp::create(builder, loc, x, key, axis);
+}
+Value TermBuilder::scan(Value x, Value decay, AxisKind axis, bool reverse) {
+  return ScanOp::create(builder, loc, x, decay, axis, reverse);
+}
+Value TermBuilder::segmentSum(Value x, Value ids, Axis segment) {
+  return SegmentSumOp::create(builder, loc, x, ids, AxisAttr::get(builder.getContext(), segment));
+}
+Value TermBuilder::segmentGather(Value x, Value ids) {
+  return SegmentGatherOp::create(builder, loc, x, ids);
+}
+Value TermBuilder::pairGather(Value x, PairSide side) {
+  return PairGatherOp::create(builder, loc, x, side);
+}
+Value TermBuilder::pairScatter(Value x, PairSide side) {
+  return PairScatterOp::create(builder, loc, x, side);
+}
+Value TermBuilder::position(Axis axis) {
+  return PositionOp::create(builder, loc, AxisAttr::get(builder.getContext(), axis));
+}
+Value TermBuilder::uniform(Value seed, Axis axis) {
+  return UniformOp::create(builder, loc, seed, AxisAttr::get(builder.getContext(), axis));
+}
 Value TermBuilder::count(Axis axis) {
   return CountOp::create(builder, loc, AxisAttr::get(builder.getContext(), axis));
 }

@@ -19,6 +19,12 @@ bool isIdentifier(llvm::StringRef text) {
          llvm::all_of(text, [&](char c) { return isLetter(c) || llvm::isDigit(c); });
 }
 
+bool isDottedIdentifier(llvm::StringRef text) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.split(parts, '.');
+  return llvm::all_of(parts, isIdentifier);
+}
+
 bool HyperOp::contains(double value) {
   bool aboveLow = getLowClosed() ? value >= getLowNumber() : value > getLowNumber();
   bool belowHigh = getHighClosed() ? value <= getHighNumber() : value < getHighNumber();
@@ -46,6 +52,16 @@ mlir::LogicalResult ConstantOp::verify() {
   if (std::isfinite(getNumber())) return success();
   return emitOpError() << "(C1) expected a finite number, got " << formatNumber(getNumber());
 }
+
+template <typename Op>
+static mlir::LogicalResult verifyScope(Op op) {
+  if (!op.getRanks() || op.getAxis() == AxisKind::Row) return success();
+  return op.emitOpError() << "(C2) scope ranks: expected over row, got over "
+                          << stringifyAxisKind(op.getAxis());
+}
+
+mlir::LogicalResult SumOp::verify() { return verifyScope(*this); }
+mlir::LogicalResult MeanOp::verify() { return verifyScope(*this); }
 
 // A name list beside operands: as many, identifiers if asked, all different.
 static mlir::LogicalResult verifyNames(mlir::Operation* op, llvm::StringRef what,
@@ -110,7 +126,7 @@ mlir::LogicalResult YieldOp::verify() {
     return failure();
   for (auto [name, value] : llvm::zip(getMetricNames(), getMetrics())) {
     llvm::StringRef text = llvm::cast<mlir::StringAttr>(name).getValue();
-    if (!isIdentifier(text))
+    if (!isDottedIdentifier(text))
       return emitOpError() << "(C3) metric: expected an identifier of [a-z0-9_], got \"" << text
                            << "\"";
     if (axesOf(value).size() <= 1) continue;

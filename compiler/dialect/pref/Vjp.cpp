@@ -40,6 +40,16 @@ void HyperOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 void ConstantOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 void CountOp::buildVjp(OpBuilder&, Value, Active, Pulled) {}
 
+// What other ranks make of a cotangent is not known here.
+static llvm::StringRef whyNotAcross(bool ranks) {
+  return ranks ? "(C3) no gradient passes across ranks" : "";
+}
+llvm::StringRef SumOp::whyNoGradient(unsigned) { return whyNotAcross(getRanks()); }
+llvm::StringRef MeanOp::whyNoGradient(unsigned) { return whyNotAcross(getRanks()); }
+
+bool SumOp::crossesRanks() { return getRanks(); }
+bool MeanOp::crossesRanks() { return getRanks(); }
+
 void SumOp::buildVjp(OpBuilder& builder, Value cotangent, Active active, Pulled pulled) {
   TermBuilder t(builder, getLoc());
   if (active[0]) pulled[0] = t.broadcast(cotangent, axesOf(getX()));

@@ -7,7 +7,9 @@
 
 #include "compiler/dialect/pref/Pref.h"
 #include "compiler/transforms/AnalyzeCoupling/AnalyzeCoupling.h"
+#include "compiler/transforms/Compose/Compose.h"
 #include "compiler/transforms/Differentiate/Differentiate.h"
+#include "compiler/transforms/ExpandComposites/ExpandComposites.h"
 #include "compiler/transforms/ResolveOptions/ResolveOptions.h"
 
 int main(int argc, char** argv) {
@@ -17,6 +19,8 @@ int main(int argc, char** argv) {
   mlir::registerCSE();
   alidade::pref::registerAnalyzeCoupling();
   alidade::pref::registerDifferentiate();
+  alidade::pref::registerExpandComposites();
+  alidade::pref::registerInline();
   alidade::pref::registerResolveOptions();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "preference objectives\n", registry));
 }

@@ -101,6 +101,8 @@ mlir::LogicalResult ReverseSweep::pullBack(TermOpInterface op) {
                   "is value-only: no gradient passes, but the loss depends on its result");
   }
   if (llvm::isa<VocabularyOpInterface>(op.getOperation())) return success();
+  if (llvm::isa<CompositeOpInterface>(op.getOperation()))
+    return op->emitOpError() << "is a composite; run pref-expand-composites first";
   for (mlir::OpOperand& operand : op->getOpOperands()) {
     llvm::StringRef reason = op.whyNoGradient(operand.getOperandNumber());
     if (!reason.empty() && active.contains(operand.get())) return refuse(op, operand.get(), reason);
@@ -160,6 +162,8 @@ mlir::LogicalResult differentiate(ObjectiveOp objective) {
   if (isDifferentiated(objective)) return objective.emitOpError() << "has cotangents already";
   for (OptionOp option : objective.getBody().front().getOps<OptionOp>())
     return option.emitOpError() << "is still open; run pref-resolve-options first";
+  for (ApplyOp apply : objective.getBody().front().getOps<ApplyOp>())
+    return apply.emitOpError() << "applies another objective; run pref-inline first";
   auto yield = llvm::cast<YieldOp>(objective.getBody().front().back());
   ReverseSweep sweep(objective);
   if (failed(sweep.run())) return failure();

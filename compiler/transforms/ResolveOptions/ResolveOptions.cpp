@@ -36,8 +36,7 @@ static void markLive(mlir::Operation* op, llvm::DenseSet<mlir::Operation*>& live
   for (mlir::Value operand : op->getOperands()) markLive(operand.getDefiningOp(), live);
 }
 
-// Removes what neither the results nor the update of a state that they need depends on.
-static void removeDeadCode(ObjectiveOp objective) {
+void removeDeadCode(ObjectiveOp objective) {
   mlir::Block& block = objective.getBody().front();
   llvm::DenseSet<mlir::Operation*> live;
   markLive(&block.back(), live);

@@ -21,6 +21,9 @@ using OptionChoices = std::map<std::string, std::string>;
 // What the pass does, as a function. Fails with a diagnostic.
 mlir::LogicalResult resolveOptions(ObjectiveOp objective, const OptionChoices& choices);
 
+// Erases what neither the results nor the update of a state that they need depends on.
+void removeDeadCode(ObjectiveOp objective);
+
 #define GEN_PASS_REGISTRATION
 #include "compiler/transforms/ResolveOptions/ResolveOptions.h.inc"
 
