@@ -215,6 +215,7 @@ TEST(Expression, HasOneSpelling) {
            {"level( edge = 1 ,beta=2.50 )", "level(beta=2.5, edge=1)"},
            {"level(edge=-1)[shape = steep] + pair", "level(edge=-1)[shape=steep] + pair"},
            {"level(beta=level_beta)", "level(beta=level_beta)"},
+           {"10*pair + 2500*likely", "10*pair + 2500*likely"},
            {"1e-5*pair", "1.0e-05*pair"}}) {
     auto terms = parseExpression(text, "expression", context);
     ASSERT_TRUE(succeeded(terms)) << text;

@@ -2,6 +2,7 @@
 // objective.
 
 #include <cmath>
+#include <cstring>
 
 #include "llvm/ADT/StringExtras.h"
 #include "mlir/IR/Builders.h"
@@ -18,13 +19,17 @@ using mlir::success;
 //===--- numbers and ranges ---===//
 
 std::string formatNumber(double value) {
+  if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  char buffer[40];
+  std::string text;
   for (int digits = 1; digits <= 17; ++digits) {
+    char buffer[40];
     std::snprintf(buffer, sizeof(buffer), "%.*g", digits, value);
-    if (std::strtod(buffer, nullptr) == value) break;
+    bool isExact = std::strtod(buffer, nullptr) == value;
+    // The fewest digits, but rather "10" than "1e+01".
+    if (isExact && text.empty()) text = buffer;
+    if (isExact && !std::strchr(buffer, 'e') && std::strlen(buffer) <= text.size()) text = buffer;
   }
-  std::string text = buffer;
   // MLIR's lexer wants a point before an exponent.
   size_t exponent = text.find('e');
   if (exponent != std::string::npos && text.find('.') == std::string::npos)

@@ -59,3 +59,39 @@ pref.objective @composite {
   %m = pref.mean %y over row
   pref.yield %m
 }
+
+// -----
+
+// Before its expansion a gradient through a value-only composite is reported at the composite itself.
+pref.objective @quantile {
+  // expected-note @+1 {{a gradient is wanted for this value}}
+  %t = pref.logprob policy(chosen)
+  %q = pref.constant 0.5
+  // expected-error @+1 {{'pref.quantile' op is value-only: no gradient passes, but the loss depends on its result}}
+  %y = pref.quantile %t at %q over token
+  // expected-note @+1 {{the gradient arrives from here}}
+  %m = pref.mean %y over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @random_subset {
+  %t = pref.logprob policy(chosen)
+  %q = pref.constant 0.5
+  // expected-note @+1 {{a gradient is wanted for this value}}
+  %s = pref.sum %t over token
+  // expected-error @+1 {{'pref.random_subset' op is value-only: no gradient passes, but the loss depends on its result}}
+  %y = pref.random_subset %s, %q, %q over row
+  // expected-note @+1 {{the gradient arrives from here}}
+  %m = pref.mean %y over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @apply {
+  // expected-error @+1 {{'pref.apply' op applies another objective; run pref-inline first}}
+  %m = pref.apply @other
+  pref.yield %m
+}
