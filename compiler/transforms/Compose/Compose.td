@@ -12,9 +12,9 @@ def Inline : Pass<"pref-inline", "::mlir::ModuleOp"> {
     says. What happens to hyperparameters, options, inputs, states and metrics is written at `pref.apply`.
 
     An error, located at the `pref.apply`: an unknown objective, hyperparameter, option or case (with the nearest name); a
-    bound constant outside the hyperparameter's range; two declarations of one hyperparameter, input or option that
-    differ; one label twice; objectives that apply each other in a circle (the circle is printed); more than 16 objectives
-    inside each other.
+    hyperparameter bound to a number outside its range, or to a hyperparameter with a wider one; two declarations of one
+    hyperparameter, input or option that differ; one label twice; objectives that apply each other in a circle (the circle
+    is printed); more than 16 objectives inside each other.
 
     Example (a test: `tests/compiler/transforms/compose/doctest.mlir`):
 

@@ -79,14 +79,29 @@ class Splice {
 
 //===--- one apply ---===//
 
+// Every number that the outer hyperparameter may have is one that the inner may have.
+static bool includes(HyperOp inner, HyperOp outer) {
+  double low = inner.getLowNumber(), high = inner.getHighNumber();
+  bool aboveLow = outer.getLowNumber() > low ||
+                  (outer.getLowNumber() == low && (inner.getLowClosed() || !outer.getLowClosed()));
+  bool belowHigh =
+      outer.getHighNumber() < high ||
+      (outer.getHighNumber() == high && (inner.getHighClosed() || !outer.getHighClosed()));
+  return aboveLow && belowHigh;
+}
+
+// What is bound is in the range, as far as it is known here.
 mlir::LogicalResult Splice::checkRange(HyperOp hyper, Value value) {
   auto constant = value.getDefiningOp<ConstantOp>();
-  if (!constant || hyper.contains(constant.getNumber())) return success();
+  auto outer = value.getDefiningOp<HyperOp>();
+  if (constant ? hyper.contains(constant.getNumber()) : !outer || includes(hyper, outer))
+    return success();
   mlir::InFlightDiagnostic diagnostic =
       apply.emitOpError() << "hyperparameter " << hyper.getName() << " of @" << apply.getObjective()
                           << ": expected " << hyper.getRangeText() << ", got "
-                          << formatNumber(constant.getNumber());
-  diagnostic.attachNote(constant.getLoc()) << "bound to this number";
+                          << (constant ? formatNumber(constant.getNumber())
+                                       : "one in " + outer.getRangeText());
+  diagnostic.attachNote(value.getLoc()) << "bound to this";
   diagnostic.attachNote(hyper.getLoc()) << "declared here";
   return diagnostic;
 }

@@ -47,7 +47,7 @@ pref.objective @inner {
 }
 
 pref.objective @out_of_range {
-  // expected-note @+1 {{bound to this number}}
+  // expected-note @+1 {{bound to this}}
   %c = pref.constant -1
   // expected-error @+1 {{'pref.apply' op hyperparameter beta of @inner: expected (0, inf), got -1}}
   %a = pref.apply @inner {beta = %c}
@@ -211,5 +211,32 @@ pref.objective @apply_c2 {
 pref.objective @apply_c3 {
   // expected-error @+1 {{'pref.apply' op (C3) label: expected an identifier of [a-z0-9_], got "a b"}}
   %a = pref.apply @inner as "a b"
+  pref.yield %a
+}
+
+// -----
+
+pref.objective @inner {
+  // expected-note @+1 {{declared here}}
+  %beta = pref.hyper "beta" default 0.1 in (0, 1]
+  %t = pref.logprob policy(chosen)
+  %s = pref.sum %t over token
+  %u = pref.mul %s, %beta
+  %m = pref.mean %u over row
+  pref.yield %m
+}
+
+// A range within that of the inner one is fine.
+pref.objective @narrower {
+  %gamma = pref.hyper "gamma" default 0.5 in (0, 1]
+  %a = pref.apply @inner {beta = %gamma}
+  pref.yield %a
+}
+
+pref.objective @wider {
+  // expected-note @+1 {{bound to this}}
+  %gamma = pref.hyper "gamma" default 0.5 in [0, 1]
+  // expected-error @+1 {{'pref.apply' op hyperparameter beta of @inner: expected (0, 1], got one in [0, 1]}}
+  %a = pref.apply @inner {beta = %gamma}
   pref.yield %a
 }
