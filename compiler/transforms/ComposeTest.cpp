@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include "absl/strings/str_cat.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
 
 #include "common/status/status_matchers.h"
 #include "compiler/dialect/pref/ObjectiveInfo.h"
@@ -310,6 +311,17 @@ TEST(Neighbours, AreFound) {
   EXPECT_THAT(std::string(deriveObjectiveFile(mixed, context).status().message()),
               HasSubstr("no objective is named @likley: expected one of likely, mixed, pair; did "
                         "you mean 'likely'?"));
+}
+
+// Nothing evaluates an objective that is not inlined.
+TEST(Apply, IsNotInterpreted) {
+  mlir::MLIRContext context;
+  context.loadDialect<PrefDialect>();
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(kDefinitions.at("ring"), &context);
+  ASSERT_TRUE(module);
+  EXPECT_THAT(interpret(*module->getOps<ObjectiveOp>().begin(), Batch()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("pref.apply @around: expected an objective after pref-inline")));
 }
 
 struct BadExpression {

@@ -111,3 +111,31 @@ pref.objective @reduce_max_c1 {
   %y = pref.reduce_max %x over row
   pref.yield %y
 }
+
+// -----
+
+pref.objective @sort_c1_kind {
+  %w = pref.input "weight" over [row, segment(phrase)]
+  // expected-error @+1 {{'pref.sort' op (C1) cannot sort segment: expected one of row, member, token}}
+  %y = pref.sort %w over segment
+  pref.yield %y
+}
+
+// -----
+
+pref.objective @unsort_c1_kind {
+  %w = pref.input "weight" over [row, pair]
+  // expected-error @+1 {{'pref.unsort' op (C1) cannot sort pair: expected one of row, member, token}}
+  %y = pref.unsort %w by %w over pair
+  pref.yield %y
+}
+
+// -----
+
+pref.objective @quantile_c1_kind {
+  %q = pref.constant 0.5
+  %w = pref.input "weight" over [row, pair]
+  // expected-error @+1 {{'pref.quantile' op (C1) cannot sort pair: expected one of row, member, token}}
+  %y = pref.quantile %w at %q over pair
+  pref.yield %y
+}

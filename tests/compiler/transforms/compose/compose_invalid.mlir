@@ -240,3 +240,54 @@ pref.objective @wider {
   %a = pref.apply @inner {beta = %gamma}
   pref.yield %a
 }
+
+// -----
+
+"pref.objective"() <{sym_name = "apply_c1_names"}> ({
+  %c = "pref.constant"() <{value = 1.0 : f64}> : () -> !pref.value<>
+  // expected-error @+1 {{'pref.apply' op (C1) expected a name for each of 1 values, got 0}}
+  %a = "pref.apply"(%c) <{objective = @inner, hyperparameters = [], options = [], cases = []}> : (!pref.value<>) -> !pref.value<>
+  "pref.yield"(%a) <{metricNames = [], cotangentNames = [], operandSegmentSizes = array<i32: 1, 0, 0>}> : (!pref.value<>) -> ()
+}) : () -> ()
+
+// -----
+
+"pref.objective"() <{sym_name = "apply_c2_cases"}> ({
+  // expected-error @+1 {{'pref.apply' op (C2) expected a case for each of 1 options, got 0}}
+  %a = "pref.apply"() <{objective = @inner, hyperparameters = [], options = ["shape"], cases = []}> : () -> !pref.value<>
+  "pref.yield"(%a) <{metricNames = [], cotangentNames = [], operandSegmentSizes = array<i32: 1, 0, 0>}> : (!pref.value<>) -> ()
+}) : () -> ()
+
+// -----
+
+pref.objective @inner {
+  %t = pref.logprob policy(chosen)
+  %s = pref.sum %t over token
+  %e = pref.exp %s
+  // expected-note @+1 {{declared here}}
+  %o = pref.option "shape" default "plain" of "plain" = %s, "steep" = %e
+  %m = pref.mean %o over row
+  pref.yield %m
+}
+
+pref.objective @unknown_case {
+  // expected-error @+1 {{'pref.apply' op option "shape" of @inner: expected one of plain, steep, got "step"; did you mean 'steep'?}}
+  %a = pref.apply @inner [shape = "step"]
+  pref.yield %a
+}
+
+// -----
+
+// expected-note @+1 {{the objective}}
+pref.objective @inner {
+  %t = pref.logprob policy(chosen)
+  %s = pref.sum %t over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
+
+pref.objective @unknown_option {
+  // expected-error @+1 {{'pref.apply' op @inner has no option "shape": expected none}}
+  %a = pref.apply @inner [shape = "steep"]
+  pref.yield %a
+}
