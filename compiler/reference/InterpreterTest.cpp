@@ -231,6 +231,8 @@ TEST(Interpreter, UniformNumbers) {
   EXPECT_DOUBLE_EQ(uniformAt(0, 1), 0.8586764687735633);
   EXPECT_DOUBLE_EQ(uniformAt(7.9, 3), 0.9206799357119668);
   EXPECT_DOUBLE_EQ(uniformAt(-1, 0), 0.9186752475135012);
+  EXPECT_DOUBLE_EQ(uniformAt(1e300, 5), uniformAt(0x1p62, 5));
+  EXPECT_DOUBLE_EQ(uniformAt(std::nan(""), 5), uniformAt(0, 5));
   double sum = 0, squares = 0;
   for (int i = 0; i < 10000; ++i) {
     double u = uniformAt(3, i);

@@ -58,7 +58,9 @@ std::pair<int64_t, int64_t> pairMembers(int64_t index, int64_t count) {
 }
 
 double uniformAt(double seed, int64_t position) {
-  uint64_t state = static_cast<uint64_t>(static_cast<int64_t>(seed)) * 0x9E3779B97F4A7C15u +
+  // An integer in all cases: beyond 2^62 the conversion would be undefined.
+  double whole = std::isnan(seed) ? 0 : std::clamp(seed, -0x1p62, 0x1p62);
+  uint64_t state = static_cast<uint64_t>(static_cast<int64_t>(whole)) * 0x9E3779B97F4A7C15u +
                    static_cast<uint64_t>(position) + 1;
   state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9u;
   state = (state ^ (state >> 27)) * 0x94D049BB133111EBu;

@@ -124,7 +124,7 @@ def Pref_PairIndexOp : Pref_TermOp<"pair_index", [Pure]> {
 def Pref_UniformOp : Pref_TermOp<"uniform", [Pure, DeclareOpInterfaceMethods<Pref_TermOpInterface, ["isValueOnly"]>]> {
   let summary = "random numbers in (0, 1), a function of a seed";
   let description = [{
-    One number per point, from the seed (truncated to an integer) and the position k of the point in the packed order of the
+    One number per point, from the seed (truncated to an integer; at most 2^62 in size) and the position k of the point in the packed order of the
     whole batch: `(h >> 11 + 1/2) 2^-53` with h = splitmix64's finaliser of `seed * 0x9E3779B97F4A7C15 + k + 1` in 64-bit
     arithmetic. The same wherever and in whatever parts the objective is run.
 
