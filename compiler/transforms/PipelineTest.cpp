@@ -197,6 +197,33 @@ TEST(Pipeline, DerivesReadsAndPrograms) {
   EXPECT_TRUE(s.distributions[8].coupling.uniform);
 }
 
+TEST(Pipeline, FindsSumsOverRanks) {
+  mlir::MLIRContext context;
+  auto text = [](const char* scope) {
+    return std::string(R"(pref.objective @ranked {
+  %t = pref.logprob policy(response)
+  %s = pref.sum %t over token
+  %r = pref.logprob reference(response)
+  %q = pref.sum %r over token
+  %b = pref.mean %q over row)") +
+           scope + R"(
+  %d = pref.sub %s, %b
+  %l = pref.sigmoid %d
+  %m = pref.mean %l over row
+  pref.yield %m
+})";
+  };
+  absl::StatusOr<DerivedObjective> local = deriveObjectiveText(text(""), "ranked.mlir", context);
+  ASSERT_THAT(local, IsOk());
+  EXPECT_FALSE(local->signature.reduces_ranks);
+  absl::StatusOr<DerivedObjective> ranked =
+      deriveObjectiveText(text(" scope ranks"), "ranked.mlir", context);
+  ASSERT_THAT(ranked, IsOk());
+  EXPECT_TRUE(ranked->signature.reduces_ranks);
+  EXPECT_EQ(ranked->signature.known_values, 1);
+  EXPECT_TRUE(ranked->signature.distributions[1].feeds_known);
+}
+
 TEST(Pipeline, RefusesUnknownOptions) {
   mlir::MLIRContext context;
   const auto code = absl::StatusCode::kInvalidArgument;

@@ -172,3 +172,67 @@ pref.objective @known_metric {
   %l = pref.sub %m, %b
   pref.yield %l metrics("reference" = %b)
 }
+
+// -----
+
+// A stopped mean over the rows of all ranks is still a mean of scores of this forward pass.
+pref.objective @ranks {
+  // expected-remark @+1 {{ranks, rank 1, sparse, uniform: the weights depend on policy.response, reduced over token and row and ranks}}
+  %t = pref.logprob policy(response)
+  %s = pref.sum %t over token
+  %v = pref.stop_gradient %s
+  %b = pref.mean %v over row scope ranks
+  %d = pref.sub %s, %b
+  %l = pref.sigmoid %d
+  %m = pref.mean %l over row
+  pref.yield %m
+}
+
+// -----
+
+// Of reference scores, the mean over all ranks is known before.
+pref.objective @known_ranks {
+  // expected-remark @+1 {{row, rank 1, sparse, uniform: the weights depend on policy.response, reduced over token}}
+  %t = pref.logprob policy(response)
+  %r = pref.logprob reference(response)
+  %s = pref.sum %t over token
+  %q = pref.sum %r over token
+  // expected-remark @+1 {{couples rows, but is known before any score with gradient}}
+  %b = pref.mean %q over row scope ranks
+  %d = pref.sub %s, %b
+  %l = pref.sigmoid %d
+  %m = pref.mean %l over row
+  pref.yield %m
+}
+
+// -----
+
+// A sorted margin is known when all rows are; the sorted reference margins before.
+pref.objective @sorted {
+  // expected-remark @+1 {{batch, rank 1, sparse, uniform: the weights depend on policy.response, reduced over token and row}}
+  %t = pref.logprob policy(response)
+  %r = pref.logprob reference(response)
+  %s = pref.sum %t over token
+  %q = pref.sum %r over token
+  %o = pref.sort %s over row
+  // expected-remark @+1 {{couples rows, but is known before any score with gradient}}
+  %p = pref.sort %q over row
+  %d = pref.sub %o, %p
+  %l = pref.softplus %d
+  %m = pref.mean %l over row
+  pref.yield %m
+}
+
+// -----
+
+// A discounted sum over the later tokens: the weight of a token is known with its row, and not the same for all.
+pref.objective @scanned {
+  // expected-remark @+1 {{row, rank 1, sparse: the weights depend on policy.response, reduced over token}}
+  %t = pref.logprob policy(response)
+  %h = pref.constant 0.5
+  %y = pref.scan %t, %h over token
+  %e = pref.exp %y
+  %s = pref.sum %e over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
