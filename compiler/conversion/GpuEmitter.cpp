@@ -18,6 +18,15 @@ gpu::GPUFuncOp GpuEmitter::beginKernel(Operation* gpuModule, StringRef name, Arr
   return kernel;
 }
 
+gpu::GPUFuncOp GpuEmitter::beginStructKernel(Operation* gpuModule, StringRef name, uint64_t bytes,
+                                             int64_t threads) {
+  gpu::GPUFuncOp kernel = beginKernel(gpuModule, name, {pointer()}, threads);
+  Type image = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes);
+  kernel.setArgAttr(0, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(image));
+  kernel.setArgAttr(0, LLVM::LLVMDialect::getAlignAttrName(), builder.getI64IntegerAttr(8));
+  return kernel;
+}
+
 void GpuEmitter::endKernel() { gpu::ReturnOp::create(builder, loc); }
 
 Value GpuEmitter::sharedArray(gpu::GPUFuncOp kernel, int64_t count, Type element) {

@@ -18,6 +18,10 @@ class GpuEmitter : public Emitter {
   // insertion point into it.
   mlir::gpu::GPUFuncOp beginKernel(mlir::Operation* gpuModule, llvm::StringRef name,
                                    llvm::ArrayRef<mlir::Type> inputs, int64_t threads);
+  // The same with one parameter, a struct of `bytes` bytes that is passed by value; the kernel's
+  // argument is its address.
+  mlir::gpu::GPUFuncOp beginStructKernel(mlir::Operation* gpuModule, llvm::StringRef name,
+                                         uint64_t bytes, int64_t threads);
   void endKernel();
   // `count` values of `element` in shared memory of the kernel.
   mlir::Value sharedArray(mlir::gpu::GPUFuncOp kernel, int64_t count, mlir::Type element);

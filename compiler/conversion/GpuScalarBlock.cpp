@@ -1,5 +1,6 @@
 #include "compiler/conversion/GpuEmitter.h"
 #include "compiler/conversion/ScalarBlockBase.h"
+#include "compiler/runtime/abi.h"
 
 using namespace mlir;
 
@@ -67,8 +68,8 @@ class GpuScalarBlock final : public ScalarBlockBase {
 FailureOr<ScratchSize> buildGpuScalarBlock(Operation* gpuModule, ObjectiveOp objective) {
   OpBuilder builder(gpuModule->getContext());
   GpuEmitter e(builder, objective.getLoc());
-  gpu::GPUFuncOp kernel =
-      e.beginKernel(gpuModule, "alidade_scalars", {e.pointer()}, kGpuScalarThreads);
+  gpu::GPUFuncOp kernel = e.beginStructKernel(gpuModule, "alidade_scalars",
+                                              sizeof(AlidadeScalarArgs), kGpuScalarThreads);
   GpuScalarBlock block(e, objective, kernel);
   if (failed(block.emit())) return failure();
   e.endKernel();

@@ -28,8 +28,8 @@ mlir::FailureOr<ScratchSize> buildScalarBlock(mlir::ModuleOp module, llvm::Strin
                                               ObjectiveOp objective);
 
 // Appends gpu.func `alidade_scalars` to a gpu.module: one block of kGpuScalarThreads threads; a
-// warp takes a row, its lanes take tokens. Sums have a fixed order. The one parameter points to an
-// AlidadeScalarArgs in device memory.
+// warp takes a row, its lanes take tokens. Sums have a fixed order. The one parameter is an
+// AlidadeScalarArgs by value; its pointers are device pointers.
 mlir::FailureOr<ScratchSize> buildGpuScalarBlock(mlir::Operation* gpuModule, ObjectiveOp objective);
 
 // Threads of the one block of the GPU scalar kernel; the launcher must use exactly this.

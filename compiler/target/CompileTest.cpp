@@ -286,6 +286,8 @@ TEST_P(NamedCompileTest, GpuCodeAssemblesWithoutSpills) {
     ASSERT_NE(ptx, nullptr);
     EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_rows"));
     EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_scalars"));
+    EXPECT_THAT(ptx, HasSubstr(absl::StrCat(".param .align 8 .b8 alidade_scalars_param_0[",
+                                            sizeof(AlidadeScalarArgs), "]")));
     EXPECT_THAT(ptx, testing::Not(HasSubstr("call")));  // no device library
   }
   EXPECT_THAT(compiled.table->ptx_sm90a, HasSubstr(".target sm_90a"));

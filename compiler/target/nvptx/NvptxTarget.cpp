@@ -6,6 +6,7 @@
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/PatternMatch.h"
@@ -74,9 +75,30 @@ struct MathToIntrinsicsPass : PassWrapper<MathToIntrinsicsPass, OperationPass<>>
   }
 };
 
+// Parameters that kernels take by value: kernel, number of the parameter, type of the bytes.
+struct ByValue {
+  gpu::GPUModuleOp module;
+  std::string kernel;
+  unsigned parameter;
+  Attribute type;
+};
+
+SmallVector<ByValue> byValueParametersOf(ModuleOp module) {
+  SmallVector<ByValue> found;
+  module.walk([&](gpu::GPUFuncOp kernel) {
+    for (unsigned i = 0; i < kernel.getNumArguments(); ++i)
+      if (Attribute type = kernel.getArgAttr(i, LLVM::LLVMDialect::getByValAttrName()))
+        found.push_back(
+            {kernel->getParentOfType<gpu::GPUModuleOp>(), kernel.getName().str(), i, type});
+  });
+  return found;
+}
+
 }  // namespace
 
 LogicalResult lowerToNvvm(ModuleOp module) {
+  // convert-gpu-to-nvvm drops llvm.byval.
+  SmallVector<ByValue> byValue = byValueParametersOf(module);
   DialectRegistry registry;
   registerConvertMemRefToLLVMInterface(
       registry);  // convert-gpu-to-nvvm lowers shared memory through it
@@ -94,7 +116,11 @@ LogicalResult lowerToNvvm(ModuleOp module) {
   passes.addPass(createConvertIndexToLLVMPass());
   passes.addPass(createConvertControlFlowToLLVMPass());
   passes.addPass(createReconcileUnrealizedCastsPass());
-  return passes.run(module);
+  if (failed(passes.run(module))) return failure();
+  for (ByValue& parameter : byValue)
+    parameter.module.lookupSymbol<LLVM::LLVMFuncOp>(parameter.kernel)
+        .setArgAttr(parameter.parameter, LLVM::LLVMDialect::getByValAttrName(), parameter.type);
+  return success();
 }
 
 FailureOr<std::string> emitPtx(gpu::GPUModuleOp module, StringRef chip) {
