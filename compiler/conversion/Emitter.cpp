@@ -100,6 +100,12 @@ Value Emitter::shiftLeft(Value a, int64_t bits) {
 Value Emitter::shiftRight(Value a, int64_t bits) {
   return arith::ShRSIOp::create(builder, loc, a, likeInt(a, bits));
 }
+Value Emitter::shiftRightLogical(Value a, int64_t bits) {
+  return arith::ShRUIOp::create(builder, loc, a, likeInt(a, bits));
+}
+Value Emitter::bitAnd(Value a, Value b) { return arith::AndIOp::create(builder, loc, a, b); }
+Value Emitter::bitOr(Value a, Value b) { return arith::OrIOp::create(builder, loc, a, b); }
+Value Emitter::bitXor(Value a, Value b) { return arith::XOrIOp::create(builder, loc, a, b); }
 Value Emitter::remainder(Value a, Value b) { return arith::RemSIOp::create(builder, loc, a, b); }
 
 Value Emitter::bitsToFloat(Value a) {
@@ -122,6 +128,8 @@ Value Emitter::intToFloat(Value a, Type type) {
   return arith::SIToFPOp::create(builder, loc, type, a);
 }
 
+Value Emitter::floatToInt(Value a) { return arith::FPToSIOp::create(builder, loc, i64(), a); }
+
 Value Emitter::address(Value base, Value index, Type element) {
   return LLVM::GEPOp::create(builder, loc, pointer(), element, base, ValueRange{index});
 }
@@ -137,6 +145,14 @@ void Emitter::store(Value value, Value address, unsigned alignment) {
 Value Emitter::isSet(Value pointer) {
   Value null = LLVM::ZeroOp::create(builder, loc, pointer.getType());
   return LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::ne, pointer, null);
+}
+
+void Emitter::call(Value function, ValueRange arguments) {
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
+                                          llvm::to_vector(arguments.getTypes()));
+  SmallVector<Value> operands = {function};
+  llvm::append_range(operands, arguments);
+  LLVM::CallOp::create(builder, loc, type, operands);
 }
 
 SmallVector<Value> Emitter::loop(Value begin, Value end, Value step, ValueRange carried,

@@ -61,12 +61,17 @@ class Emitter {
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
   mlir::Value shiftLeft(mlir::Value a, int64_t bits);
   mlir::Value shiftRight(mlir::Value a, int64_t bits);  // arithmetic
+  mlir::Value shiftRightLogical(mlir::Value a, int64_t bits);
+  mlir::Value bitAnd(mlir::Value a, mlir::Value b);
+  mlir::Value bitOr(mlir::Value a, mlir::Value b);
+  mlir::Value bitXor(mlir::Value a, mlir::Value b);
   mlir::Value remainder(mlir::Value a, mlir::Value b);
   mlir::Value bitsToFloat(mlir::Value a);  // i32 -> f32, i64 -> f64
   mlir::Value floatToBits(mlir::Value a);
   mlir::Value extend(mlir::Value a);    // f32 -> f64
   mlir::Value truncate(mlir::Value a);  // f64 -> f32
   mlir::Value intToFloat(mlir::Value a, mlir::Type type);
+  mlir::Value floatToInt(mlir::Value a);  // to i64, towards zero
 
   // Element `index` (i64) of an array of `element`; loads of a vector type begin at that element
   // and need the alignment of one element only.
@@ -74,6 +79,8 @@ class Emitter {
   mlir::Value load(mlir::Type type, mlir::Value address, unsigned alignment);
   void store(mlir::Value value, mlir::Value address, unsigned alignment);
   mlir::Value isSet(mlir::Value pointer);  // not null
+  // Calls the C function at `function`, which returns nothing.
+  void call(mlir::Value function, mlir::ValueRange arguments);
 
   // for (i = begin; i < end; i += step); the body returns the carried values of the next iteration.
   llvm::SmallVector<mlir::Value> loop(mlir::Value begin, mlir::Value end, mlir::Value step,

@@ -1,6 +1,7 @@
 #include "compiler/conversion/GpuEmitter.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -60,10 +61,24 @@ Value GpuEmitter::warp(Value thread) { return shiftRight(thread, 5); }
 
 void GpuEmitter::barrier() { gpu::BarrierOp::create(builder, loc); }
 
+void GpuEmitter::warpBarrier() { NVVM::SyncWarpOp::create(builder, loc, constantInt(i32(), -1)); }
+
 Value GpuEmitter::shuffleXor(Value value, int32_t mask) {
+  return shuffle(value, mask, gpu::ShuffleMode::XOR);
+}
+
+Value GpuEmitter::shuffleUp(Value value, int32_t distance) {
+  return shuffle(value, distance, gpu::ShuffleMode::UP);
+}
+
+Value GpuEmitter::shuffleFrom(Value value, int32_t lane) {
+  return shuffle(value, lane, gpu::ShuffleMode::IDX);
+}
+
+Value GpuEmitter::shuffle(Value value, int32_t offset, gpu::ShuffleMode mode) {
   auto exchange = [&](Value part) -> Value {
-    auto shuffle = gpu::ShuffleOp::create(builder, loc, part, mask, static_cast<int32_t>(kWarpSize),
-                                          gpu::ShuffleMode::XOR);
+    auto shuffle =
+        gpu::ShuffleOp::create(builder, loc, part, offset, static_cast<int32_t>(kWarpSize), mode);
     return shuffle.getShuffleResult();
   };
   if (!value.getType().isF64()) return exchange(value);

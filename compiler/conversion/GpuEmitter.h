@@ -34,11 +34,20 @@ class GpuEmitter : public Emitter {
   mlir::Value lane(mlir::Value thread);
   mlir::Value warp(mlir::Value thread);
   void barrier();
+  // Waits for the lanes of the warp, which then see what each of them stored.
+  void warpBarrier();
   // The value of the lane whose number differs in the bits of `mask`; f32 or f64. All lanes of the
   // warp take part.
   mlir::Value shuffleXor(mlir::Value value, int32_t mask);
+  // The value of the lane `distance` below; its own in the lanes that have none.
+  mlir::Value shuffleUp(mlir::Value value, int32_t distance);
+  // The value of one lane.
+  mlir::Value shuffleFrom(mlir::Value value, int32_t lane);
   // 2^x in one instruction, f32, relative error 2^-22.
   mlir::Value exp2(mlir::Value x);
+
+ private:
+  mlir::Value shuffle(mlir::Value value, int32_t offset, mlir::gpu::ShuffleMode mode);
 };
 
 }  // namespace alidade::pref

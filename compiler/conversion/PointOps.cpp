@@ -153,4 +153,19 @@ Value emitPoint(Emitter& e, Operation* op, ValueRange operands) {
   return value;
 }
 
+// The finaliser of splitmix64. Constants above 2^63 are written as the i64 of the same bits.
+Value emitUniform(Emitter& e, Value seed, Value point) {
+  auto constant = [&](uint64_t bits) { return e.index(static_cast<int64_t>(bits)); };
+  auto mixed = [&](Value x, int64_t bits) { return e.bitXor(x, e.shiftRightLogical(x, bits)); };
+  // An integer in all cases: beyond 2^62 the conversion would be undefined.
+  seed = smaller(e, larger(e, seed, e.like(seed, -0x1p62)), e.like(seed, 0x1p62));
+  seed = e.select(e.compare(CmpFPredicate::UNO, seed, seed), e.like(seed, 0.0), seed);
+  Value x = e.mul(e.floatToInt(seed), constant(0x9E3779B97F4A7C15));
+  x = e.add(x, e.add(point, e.index(1)));
+  x = e.mul(mixed(x, 30), constant(0xBF58476D1CE4E5B9));
+  x = e.mul(mixed(x, 27), constant(0x94D049BB133111EB));
+  Value top = e.intToFloat(e.shiftRightLogical(mixed(x, 31), 11), e.f64());
+  return e.mul(e.add(top, e.constant(e.f64(), 0.5)), e.constant(e.f64(), 0x1p-53));
+}
+
 }  // namespace alidade::pref

@@ -14,6 +14,10 @@ namespace alidade::pref {
 // caller's.
 mlir::Value emitPoint(Emitter& e, mlir::Operation* op, mlir::ValueRange operands);
 
+// pref.uniform at a point (i64, its number in the batch) for an f64 seed: exactly the number that
+// uniformAt of the dialect gives.
+mlir::Value emitUniform(Emitter& e, mlir::Value seed, mlir::Value point);
+
 }  // namespace alidade::pref
 
 #endif  // ALIDADE_COMPILER_CONVERSION_POINTOPS_H_

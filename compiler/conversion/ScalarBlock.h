@@ -1,10 +1,13 @@
-// The scalar block: everything of a differentiated objective but its vocabulary reads, as one
-// function that computes the loss, the metrics and the token cotangents from token
-// log-probabilities (AlidadeScalarFn of compiler/runtime/abi.h).
+// The scalar block: everything of a differentiated objective but its vocabulary reads, as functions
+// that compute the loss, the metrics, the new states and the token cotangents from the reads
+// (AlidadeScalarFn of compiler/runtime/abi.h).
 //
-// Loops follow LoopPlan: one loop over rows per phase, inside it one loop over the tokens of a
-// response per level. All arithmetic is f64 (a few operations per token, against a vocabulary's
-// worth in the row kernel); only what enters and leaves is f32.
+// `alidade_scalars` computes all of that for a range of rows. Values that couple rows but carry no
+// gradient (KnownValues) come from `alidade_known`, which computes them over the whole batch.
+//
+// Loops follow LoopPlan: one loop over rows per stage of the batch, inside it one loop over the
+// points of each axis per stage of the row. All arithmetic is f64 (a few operations per token,
+// against a vocabulary's worth in the row kernel); only what enters and leaves is f32.
 
 #ifndef ALIDADE_COMPILER_CONVERSION_SCALARBLOCK_H_
 #define ALIDADE_COMPILER_CONVERSION_SCALARBLOCK_H_
@@ -22,17 +25,26 @@ struct ScratchSize {
   llvm::SmallVector<uint64_t> perAxis;
 };
 
-// Appends func.func `name` for one thread of a CPU. Errors: at an operation without lowering, or at
+struct ScalarBlockSizes {
+  ScratchSize scratch;  // enough for either function
+  ScratchSize known;
+  bool hasKnown = false;  // there is a function that fills `known`
+};
+
+// Appends func.func `alidade_scalars_<suffix>` and, where something is known,
+// `alidade_known_<suffix>` for one thread of a CPU. Errors: at an operation without lowering, or at
 // an objective that is not differentiated.
-mlir::FailureOr<ScratchSize> buildScalarBlock(mlir::ModuleOp module, llvm::StringRef name,
-                                              ObjectiveOp objective);
+mlir::FailureOr<ScalarBlockSizes> buildScalarBlock(mlir::ModuleOp module, llvm::StringRef suffix,
+                                                   ObjectiveOp objective);
 
-// Appends gpu.func `alidade_scalars` to a gpu.module: one block of kGpuScalarThreads threads; a
-// warp takes a row, its lanes take tokens. Sums have a fixed order. The one parameter is an
-// AlidadeScalarArgs by value; its pointers are device pointers.
-mlir::FailureOr<ScratchSize> buildGpuScalarBlock(mlir::Operation* gpuModule, ObjectiveOp objective);
+// Appends gpu.func `alidade_scalars` and, where something is known, `alidade_known` to a
+// gpu.module: one block of kGpuScalarThreads threads; a warp takes a row, its lanes take the points
+// in it. Sums have a fixed order. The one parameter is an AlidadeScalarArgs by value; its pointers
+// are device pointers. Sums over ranks are those of this rank.
+mlir::FailureOr<ScalarBlockSizes> buildGpuScalarBlock(mlir::Operation* gpuModule,
+                                                      ObjectiveOp objective);
 
-// Threads of the one block of the GPU scalar kernel; the launcher must use exactly this.
+// Threads of the one block of the GPU scalar kernels; the launcher must use exactly this.
 inline constexpr int64_t kGpuScalarThreads = 256;
 
 }  // namespace alidade::pref

@@ -1,8 +1,9 @@
 #include "compiler/conversion/ScalarBlockBase.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <limits>
 
-#include "compiler/conversion/PointOps.h"
 #include "compiler/runtime/abi.h"
 
 using namespace mlir;
@@ -10,227 +11,227 @@ using namespace mlir;
 namespace alidade::pref {
 namespace {
 
-constexpr unsigned kPointerBytes = 8;
+// The points of a row or member are computed by the whole team of the row, one after another.
+bool isSharedByTeam(ArrayRef<Axis> axes) { return axes.back().isRow() || axes.back().isMember(); }
+
+SmallVector<SmallVector<Axis, kMaxDepth>> pathsOf(ObjectiveOp objective) {
+  SmallVector<SmallVector<Axis, kMaxDepth>> paths;
+  for (Axis axis : axesOf(objective)) paths.push_back(pathOf(axis));
+  return paths;
+}
+
+// The verifier refuses an objective that has more.
+static_assert(kMaxReads == ALIDADE_MAX_READS && kMaxAxes == ALIDADE_MAX_AXES &&
+              kMaxInputs == ALIDADE_MAX_INPUTS &&
+              kMaxHyperparameters == ALIDADE_MAX_HYPERPARAMETERS);
 
 }  // namespace
 
-ScratchSize ScalarBlockBase::scratchSize() const { return {.perRow = plan.numSlots()}; }
+ScalarBlockBase::ScalarBlockBase(Emitter& e, ObjectiveOp objective, const KnownValues& known,
+                                 LoopPlan::Function function, Value arguments)
+    : e(e),
+      objective(objective),
+      known(known),
+      function(function),
+      arguments(arguments),
+      plan(objective, known, function),
+      axisList(pathsOf(objective)) {
+  frames.emplace_back();
+}
+
+ScratchSize ScalarBlockBase::scratchSize() const {
+  ScratchSize size;
+  size.fixed = plan.numRankValues();
+  size.perRow = plan.numSlots({Axis::row()});
+  for (const auto& axes : axisList) size.perAxis.push_back(plan.numSlots(axes));
+  return size;
+}
 
 LogicalResult ScalarBlockBase::emit() {
   if (!isDifferentiated(objective))
     return objective.emitError("the scalar block needs cotangents: run pref-differentiate first");
-  loadArguments();
-  for (unsigned phase = 0; phase < plan.numPhases(); ++phase) {
-    emitScalars(phase);
-    if (rowLoopNeeded(phase)) emitRows(phase);
-  }
+  emitScope({}, {});
   emitResults();
   return failure(hasFailed);
 }
 
-Value ScalarBlockBase::loadField(unsigned offset, Type type) {
-  Value address = e.address(arguments, e.index(offset), e.builder.getI8Type());
-  return e.load(type, address, kPointerBytes);
+SmallVector<SmallVector<Axis, kMaxDepth>> ScalarBlockBase::childrenOf(ArrayRef<Axis> axes) {
+  if (axes.empty()) return {{Axis::row()}};
+  SmallVector<SmallVector<Axis, kMaxDepth>> children;
+  for (const auto& child : axisList)
+    if (ArrayRef<Axis>(child).drop_back() == axes) children.push_back(child);
+  return children;
 }
 
-void ScalarBlockBase::loadArguments() {
-  auto loadArray = [&](unsigned offset, size_t size) {
-    SmallVector<Value> pointers;
-    for (size_t i = 0; i < size; ++i)
-      pointers.push_back(loadField(offset + i * kPointerBytes, e.pointer()));
-    return pointers;
-  };
-  reads = loadArray(offsetof(AlidadeScalarArgs, reads), readsOf(objective).size());
-  offsets = loadArray(offsetof(AlidadeScalarArgs, offsets), responsesOf(objective).size());
-  cotangents = loadArray(offsetof(AlidadeScalarArgs, cotangents), cotangentsOf(objective).size());
-  hyperparameters = e.address(arguments, e.index(offsetof(AlidadeScalarArgs, hyperparameters)),
-                              e.builder.getI8Type());
-  results = loadField(offsetof(AlidadeScalarArgs, results), e.pointer());
-  rowBegin = loadField(offsetof(AlidadeScalarArgs, row_begin), e.i64());
-  rowEnd = loadField(offsetof(AlidadeScalarArgs, row_end), e.i64());
-  rowCount = loadField(offsetof(AlidadeScalarArgs, num_rows), e.i64());
-  scratch = loadField(offsetof(AlidadeScalarArgs, scratch), e.pointer());
-}
-
-// Scratch is [rows of this call][slots].
-Value ScalarBlockBase::slotAddress(Value value) {
-  Value first = e.mul(e.sub(row, rowBegin), e.index(plan.numSlots()));
-  return e.address(scratch, e.add(first, e.index(*plan.slotOf(value))), e.f64());
-}
-
-bool ScalarBlockBase::rowLoopNeeded(unsigned phase) {
-  for (Operation& op : objective.getBody().front()) {
-    if (op.getNumResults() != 1) continue;
-    Value result = op.getResult(0);
-    if (isRowReduction(&op) && plan.phaseOf(result) == phase + 1) return true;
-    if (plan.slotOf(result) && plan.phaseOf(result) == phase) return true;
-  }
-  return llvm::any_of(cotangentsOf(objective), [&](const NamedValue& cotangent) {
-    return plan.phaseOf(cotangent.value) == phase;
-  });
-}
-
-void ScalarBlockBase::emitScalars(unsigned phase) {
-  for (Operation& op : objective.getBody().front()) {
-    if (op.getNumResults() != 1 || isRowReduction(&op)) continue;
-    Value result = op.getResult(0);
-    if (axesOf(result).empty() && plan.phaseOf(result) == phase) scalars[result] = compute(&op);
+void ScalarBlockBase::emitScope(ArrayRef<Axis> axes, Place at) {
+  const LoopPlan::Loop* own = axes.empty() ? nullptr : plan.findLoop(axes, at);
+  const unsigned stages = plan.numStages(axes, at);
+  for (unsigned stage = 0; stage < stages; ++stage) {
+    at.stages[axes.size()] = stage;
+    if (own) emitStores(*own, stage);
+    for (const auto& child : childrenOf(axes))
+      if (plan.hasWork(child, at)) emitLoop(child, at);
+    SmallVector<Operation*> steps = plan.stepsOf(axes, at);
+    for (Operation* op : steps) emitStep(op);
+    if (!steps.empty()) synchronize(axes.empty() ? Sharing::kBatchPoints : Sharing::kRowPoints);
   }
 }
 
-void ScalarBlockBase::emitRows(unsigned phase) {
-  SmallVector<Operation*> reductions;
-  for (Operation& op : objective.getBody().front())
-    if (isRowReduction(&op) && plan.phaseOf(op.getResult(0)) == phase + 1)
-      reductions.push_back(&op);
-  SmallVector<Value> sums(reductions.size(), e.constant(e.f64(), 0.0));
-  Range range = rowsOf(rowBegin, rowEnd);
-  sums = e.loop(range.begin, range.end, range.step, sums, [&](Value index, ValueRange partial) {
-    row = index;
-    rowValues.clear();
-    emitRow(phase);
-    SmallVector<Value> next;
-    for (auto [reduction, sum] : llvm::zip_equal(reductions, partial))
-      next.push_back(e.add(sum, get(reduction->getOperand(0))));
-    return next;
-  });
-  for (auto [reduction, sum] : llvm::zip_equal(reductions, sums)) {
-    Value total = joinRows(sum);
-    scalars[reduction->getResult(0)] =
-        isa<MeanOp>(reduction) ? divideByCount(total, rowCount) : total;
-  }
-}
+void ScalarBlockBase::emitLoop(ArrayRef<Axis> axes, const Place& at) {
+  const LoopPlan::Loop none{};
+  const LoopPlan::Loop* found = plan.findLoop(axes, at);
+  const LoopPlan::Loop& loop = found ? *found : none;
+  SmallVector<Value> partials;
+  for (Operation* op : loop.reductions)
+    partials.push_back(
+        e.constant(e.f64(), isa<ReduceMaxOp>(op) ? -std::numeric_limits<double>::infinity() : 0.0));
+  const Bounds bounds = boundsOf(axes);
+  Range range = {bounds.begin, bounds.end, e.index(1)};
+  if (!axes.back().isMember())
+    range =
+        shareOf(axes.size() == 1 ? Sharing::kRows : Sharing::kRowPoints, bounds.begin, bounds.end);
 
-void ScalarBlockBase::emitRow(unsigned phase) {
-  for (Value value : plan.loadedIn(phase))
-    rowValues[value] = e.load(e.f64(), slotAddress(value), sizeof(double));
-  for (unsigned level = 0; level < plan.numLevels(phase); ++level) emitLevel(phase, level);
-  for (Operation& op : objective.getBody().front()) {
-    if (op.getNumResults() != 1) continue;
-    Value value = op.getResult(0);
-    if (!plan.slotOf(value) || plan.phaseOf(value) != phase) continue;
-    oncePerRow([&] { e.store(get(value), slotAddress(value), sizeof(double)); });
-  }
-}
-
-void ScalarBlockBase::emitLevel(unsigned phase, unsigned level) {
-  for (Operation& op : objective.getBody().front()) {
-    if (op.getNumResults() != 1 || isTokenReduction(&op)) continue;
-    Value result = op.getResult(0);
-    if (axesOf(result).size() != 1 || plan.phaseOf(result) != phase ||
-        plan.levelIn(result, phase) != level)
-      continue;
-    rowValues[result] = compute(&op);
-  }
-  for (ResponseRole role : responsesOf(objective)) emitTokens(phase, level, role);
-}
-
-void ScalarBlockBase::emitTokens(unsigned phase, unsigned level, ResponseRole role) {
-  SmallVector<Operation*> reductions;
-  for (Operation& op : objective.getBody().front()) {
-    if (!isTokenReduction(&op) || tokenRoleOf(op.getOperand(0)) != role) continue;
-    if (plan.phaseOf(op.getResult(0)) == phase && plan.levelIn(op.getOperand(0), phase) == level)
-      reductions.push_back(&op);
-  }
-  SmallVector<std::pair<Value, Value>> writes;  // cotangent, destination
-  for (auto [cotangent, destination] : llvm::zip_equal(cotangentsOf(objective), cotangents)) {
-    if (tokenRoleOf(cotangent.value) != role || plan.phaseOf(cotangent.value) != phase) continue;
-    if (plan.levelIn(cotangent.value, phase) == level)
-      writes.emplace_back(cotangent.value, destination);
-  }
-  if (reductions.empty() && writes.empty()) return;
-
-  Range range = tokensOf(tokenBound(role, row), tokenBound(role, e.add(row, e.index(1))));
-  SmallVector<Value> sums(reductions.size(), e.constant(e.f64(), 0.0));
-  sums = e.loop(range.begin, range.end, range.step, sums, [&](Value index, ValueRange partial) {
-    token = index;
-    tokenValues.clear();
-    SmallVector<Value> next;
-    for (auto [reduction, sum] : llvm::zip_equal(reductions, partial))
-      next.push_back(e.add(sum, get(reduction->getOperand(0))));
-    for (auto [value, destination] : writes) {
-      Value single = e.truncate(get(value));
-      e.branch(e.isSet(destination), {}, [&, destination = destination]() -> SmallVector<Value> {
-        e.store(single, e.address(destination, token, e.f32()), sizeof(float));
-        return {};
+  frames.back().inner = e.builder.saveInsertionPoint();
+  partials =
+      e.loop(range.begin, range.end, range.step, partials, [&](Value index, ValueRange sums) {
+        Frame& frame = frames.emplace_back();
+        frame.axes = llvm::to_vector<kMaxDepth>(axes);
+        frame.at = at.outer(axes.size());
+        frame.point = index;
+        emitScope(axes, at);
+        SmallVector<Value> next;
+        for (auto [op, sum] : llvm::zip_equal(loop.reductions, sums)) {
+          Value value = get(op->getOperand(0));
+          next.push_back(isa<ReduceMaxOp>(op) ? e.greater(value, sum) : e.add(sum, value));
+        }
+        emitCotangents(loop);
+        frames.pop_back();
+        return next;
       });
+  finishReductions(loop, partials);
+  if (axes.size() == 1)
+    synchronize(Sharing::kRows);
+  else if (plan.keepsValues(axes, at))
+    synchronize(Sharing::kRowPoints);
+}
+
+void ScalarBlockBase::finishReductions(const LoopPlan::Loop& loop, ArrayRef<Value> partials) {
+  SmallVector<Value> totals(partials);
+  SmallVector<Value> counts(partials.size());
+  SmallVector<Value> exchanged;
+  bool exchanges = false;
+  for (auto [index, op] : llvm::enumerate(loop.reductions)) {
+    auto combine = [&, op = op](Value a, Value b) {
+      return isa<ReduceMaxOp>(op) ? e.greater(a, b) : e.add(a, b);
+    };
+    if (!loop.axes.back().isMember())
+      totals[index] = join(loop.axes.size() == 1 ? Sharing::kRows : Sharing::kRowPoints,
+                           totals[index], combine);
+    counts[index] = e.intToFloat(count(loop.axes), e.f64());
+    exchanges |= sumsOverRanks(op);
+    if (sumsOverRanks(op)) exchanged.push_back(totals[index]);
+  }
+  Value rowsOfRanks;
+  if (exchanges) {
+    exchanged.push_back(e.intToFloat(count({Axis::row()}), e.f64()));
+    exchanged = sumOverRanks(exchanged);
+    rowsOfRanks = exchanged.pop_back_val();
+  }
+  ArrayRef<Value> sums = exchanged;
+  for (auto [index, op] : llvm::enumerate(loop.reductions)) {
+    if (sumsOverRanks(op)) {
+      totals[index] = sums.front();
+      sums = sums.drop_front();
+      counts[index] = rowsOfRanks;
     }
-    return next;
-  });
-  for (auto [reduction, sum] : llvm::zip_equal(reductions, sums)) {
-    Value total = joinTokens(sum);
-    rowValues[reduction->getResult(0)] =
-        isa<MeanOp>(reduction) ? divideByCount(total, tokenCount(role)) : total;
+    if (isa<MeanOp>(op))
+      totals[index] = e.div(totals[index], e.greater(counts[index], e.constant(e.f64(), 1.0)));
+    frames.back().values[op->getResult(0)] = totals[index];
+  }
+}
+
+void ScalarBlockBase::emitStores(const LoopPlan::Loop& loop, unsigned stage) {
+  for (Value value : loop.stores) {
+    if (plan.placeOf(value).stages[loop.axes.size()] != stage) continue;
+    const Array array = arrayOf(value);
+    const Value number = get(value), point = frames.back().point;
+    auto write = [&] { e.store(number, e.address(array.base, point, e.f64()), sizeof(double)); };
+    if (isSharedByTeam(loop.axes))
+      oncePerRow(write);
+    else
+      write();
+  }
+}
+
+void ScalarBlockBase::emitCotangents(const LoopPlan::Loop& loop) {
+  SmallVector<NamedValue> cotangents = cotangentsOf(objective);
+  for (unsigned index : loop.cotangents) {
+    const Value destination =
+        field(offsetof(AlidadeScalarArgs, cotangents) + index * sizeof(float*), e.pointer());
+    const Value single = e.truncate(get(cotangents[index].value)), point = frames.back().point;
+    e.branch(e.isSet(destination), {}, [&]() -> SmallVector<Value> {
+      e.store(single, e.address(destination, point, e.f32()), sizeof(float));
+      return {};
+    });
   }
 }
 
 void ScalarBlockBase::emitResults() {
-  once([&] {
-    unsigned index = 0;
-    auto write = [&](Value value) {
-      e.store(e.truncate(get(value)), e.address(results, e.index(index++), e.f32()), sizeof(float));
+  SmallVector<std::pair<Value, Value>> writes;  // number, address
+  auto write = [&](Value number, uint64_t array, Type type, int64_t index) {
+    Value base = field(array, e.pointer());
+    writes.emplace_back(number, e.address(base, e.index(index), type));
+  };
+  if (function == LoopPlan::kKnown) {
+    for (auto [index, value] : llvm::enumerate(known.scalars()))
+      write(get(value), offsetof(AlidadeScalarArgs, known), e.f64(), index);
+  } else {
+    int64_t index = 0;
+    auto writeResult = [&](Value value) {
+      write(e.truncate(get(value)), offsetof(AlidadeScalarArgs, results), e.f32(), index++);
     };
-    write(lossOf(objective));
-    for (const NamedValue& metric : metricsOf(objective)) write(metric.value);
+    writeResult(lossOf(objective));
+    for (const NamedValue& metric : metricsOf(objective)) writeResult(metric.value);
+  }
+  once([&] {
+    for (auto [number, address] : writes)
+      e.store(number, address, number.getType() == e.f32() ? sizeof(float) : sizeof(double));
+  });
+  if (function == LoopPlan::kScalars) emitStates();
+}
+
+void ScalarBlockBase::emitStates() {
+  SmallVector<UpdateOp> updates = updatesOf(objective);
+  if (updates.empty()) return;
+  SmallVector<Value> numbers;
+  for (UpdateOp update : updates) numbers.push_back(get(update.getX()));
+  const Value states = field(offsetof(AlidadeScalarArgs, new_state), e.pointer());
+  once([&] {
+    e.branch(e.isSet(states), {}, [&]() -> SmallVector<Value> {
+      for (auto [index, number] : llvm::enumerate(numbers))
+        e.store(number, e.address(states, e.index(index), e.f64()), sizeof(double));
+      return {};
+    });
   });
 }
 
-Value ScalarBlockBase::tokenBound(ResponseRole role, Value index) {
-  return e.load(e.i64(), e.address(offsets[roleIndex(role)], index, e.i64()), sizeof(int64_t));
-}
-
-Value ScalarBlockBase::tokenCount(ResponseRole role) {
-  return e.sub(tokenBound(role, e.add(row, e.index(1))), tokenBound(role, row));
-}
-
-Value ScalarBlockBase::divideByCount(Value sum, Value count) {
-  Value atLeastOne = arith::MaxSIOp::create(e.builder, e.loc, count, e.index(1));
-  return e.div(sum, e.intToFloat(atLeastOne, e.f64()));
-}
-
-Value ScalarBlockBase::get(Value value) {
-  switch (axesOf(value).size()) {
-    case 0:
-      return scalars.lookup(value);
-    case 1:
-      return rowValues.lookup(value);
-    default:
-      break;
-  }
-  if (Value known = tokenValues.lookup(value)) return known;
-  Value computed = compute(value.getDefiningOp());
-  tokenValues[value] = computed;
-  return computed;
-}
-
-Value ScalarBlockBase::compute(Operation* op) {
-  if (isa<HyperOp, LogProbOp, CountOp>(op)) return computeLeaf(op);
-  SmallVector<Value> operands;
-  for (Value operand : op->getOperands()) operands.push_back(get(operand));
-  if (Value value = emitPoint(e, op, operands)) return value;
-  hasFailed = true;
-  return e.constant(e.f64(), 0.0);  // keeps the rest of the walk sound; emit() reports the failure
-}
-
-Value ScalarBlockBase::computeLeaf(Operation* op) {
-  auto loadFloat = [&](Value array, Value index) {
-    return e.extend(e.load(e.f32(), e.address(array, index, e.f32()), sizeof(float)));
-  };
-  if (auto read = dyn_cast<LogProbOp>(op)) return loadFloat(reads[readIndexOf(read)], token);
-  if (auto count = dyn_cast<CountOp>(op)) {
-    Value length = axesOf(count.getResult()).empty()
-                       ? rowCount
-                       : tokenCount(count.getAxis().getValue().getResponse());
-    return e.intToFloat(length, e.f64());
-  }
-  SmallVector<HyperOp> hypers = hypersOf(objective);
-  int64_t index = std::distance(hypers.begin(), llvm::find(hypers, cast<HyperOp>(op)));
-  return loadFloat(hyperparameters, e.index(index));
-}
-
-unsigned ScalarBlockBase::roleIndex(ResponseRole role) {
-  SmallVector<ResponseRole> roles = responsesOf(objective);
-  return std::distance(roles.begin(), llvm::find(roles, role));
+FailureOr<ScalarBlockSizes> buildBoth(ObjectiveOp objective, BuildFunction build) {
+  const KnownValues known(objective);
+  ScalarBlockSizes sizes;
+  FailureOr<ScratchSize> scalars = build("alidade_scalars", known, LoopPlan::kScalars);
+  if (failed(scalars)) return failure();
+  sizes.scratch = *scalars;
+  if (known.empty()) return sizes;
+  FailureOr<ScratchSize> own = build("alidade_known", known, LoopPlan::kKnown);
+  if (failed(own)) return failure();
+  sizes.scratch.fixed = std::max(scalars->fixed, own->fixed);
+  sizes.scratch.perRow = std::max(scalars->perRow, own->perRow);
+  for (auto [size, other] : llvm::zip_equal(sizes.scratch.perAxis, own->perAxis))
+    size = std::max(size, other);
+  sizes.known.fixed = known.scalars().size();
+  sizes.known.perRow = known.rows().size();
+  sizes.hasKnown = true;
+  return sizes;
 }
 
 }  // namespace alidade::pref

@@ -1,8 +1,11 @@
 // The walk over a LoopPlan that the CPU and the GPU scalar block share. What differs is who
-// computes which row and token, and how partial sums meet.
+// computes which point, and how partial results of several threads meet.
 
 #ifndef ALIDADE_COMPILER_CONVERSION_SCALARBLOCKBASE_H_
 #define ALIDADE_COMPILER_CONVERSION_SCALARBLOCKBASE_H_
+
+#include <map>
+#include <vector>
 
 #include "compiler/conversion/Emitter.h"
 #include "compiler/conversion/LoopPlan.h"
@@ -12,8 +15,9 @@ namespace alidade::pref {
 
 class ScalarBlockBase {
  public:
-  ScalarBlockBase(Emitter& e, ObjectiveOp objective, mlir::Value arguments)
-      : e(e), objective(objective), arguments(arguments), plan(objective) {}
+  // `arguments` is the address of an AlidadeScalarArgs.
+  ScalarBlockBase(Emitter& e, ObjectiveOp objective, const KnownValues& known,
+                  LoopPlan::Function function, mlir::Value arguments);
   virtual ~ScalarBlockBase() = default;
 
   // Emits the whole body at the emitter's insertion point, without a terminator.
@@ -24,53 +28,115 @@ class ScalarBlockBase {
   struct Range {
     mlir::Value begin, end, step;
   };
+  using Combine = llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)>;
+  using Load = llvm::function_ref<mlir::Value(mlir::Value index)>;
+  using Store = llvm::function_ref<void(mlir::Value value, mlir::Value index)>;
+  // Who shares the points of a loop: all threads of the function share the rows and the points of
+  // array steps over rows, one team of them shares what lies in a row.
+  enum class Sharing { kRows, kBatchPoints, kRowPoints };
 
-  // The rows and tokens that this thread takes of all.
-  virtual Range rowsOf(mlir::Value begin, mlir::Value end) = 0;
-  virtual Range tokensOf(mlir::Value begin, mlir::Value end) = 0;
-  // Sums of all threads from the sums of each; all threads must see the result.
-  virtual mlir::Value joinTokens(mlir::Value partial) = 0;
-  virtual mlir::Value joinRows(mlir::Value partial) = 0;
-  // Runs `body` in the thread that writes results.
+  // The points that this thread takes of all.
+  virtual Range shareOf(Sharing sharing, mlir::Value begin, mlir::Value end) = 0;
+  // Combines the partial results of the threads that share the points; all of them see the result.
+  virtual mlir::Value join(Sharing sharing, mlir::Value partial, Combine combine) = 0;
+  // Lets these threads see what each of them stored.
+  virtual void synchronize(Sharing sharing) = 0;
+  // Runs `body` in the thread that writes results, or in one thread of the team of a row.
   virtual void once(llvm::function_ref<void()> body) = 0;
-  // Writes by one thread of those that share a row.
   virtual void oncePerRow(llvm::function_ref<void()> body) = 0;
+  // y_i = x_i + decay * y_(i-1), in the other direction with `reverse`, by the team of a row.
+  virtual void scan(mlir::Value begin, mlir::Value end, mlir::Value decay, bool reverse, Load load,
+                    Store store) = 0;
+  // Sums over ranks, where the target can.
+  virtual llvm::SmallVector<mlir::Value> sumOverRanks(llvm::ArrayRef<mlir::Value> values) = 0;
+  // One thread does everything, so that it may write where another would too.
+  virtual bool isAlone() const = 0;
+
+  // A field of the arguments, loaded at the beginning of the function.
+  mlir::Value field(uint64_t offset, mlir::Type type);
 
   Emitter& e;
 
  private:
+  // Where the points of a value are in memory.
+  struct Array {
+    mlir::Value base;
+    mlir::Type type;  // f32 in the arguments, f64 in slots
+  };
+  struct Bounds {
+    mlir::Value begin, end;
+  };
+  // The loop bodies that are open, the function first.
+  struct Frame {
+    llvm::SmallVector<Axis, kMaxDepth> axes;
+    Place at;
+    mlir::Value point;  // its number among all points of the batch; null for the function
+    mlir::OpBuilder::InsertPoint inner;  // before the loop that is open in this body
+    llvm::DenseMap<mlir::Value, mlir::Value> values;
+    std::map<unsigned, Bounds> bounds;  // by axis index
+    std::optional<std::pair<mlir::Value, mlir::Value>> pairMembers;
+  };
+
   ObjectiveOp objective;
+  const KnownValues& known;
+  const LoopPlan::Function function;
   const mlir::Value arguments;
   const LoopPlan plan;
-  llvm::SmallVector<mlir::Value> reads, offsets, cotangents;
-  mlir::Value hyperparameters, results, rowBegin, rowEnd, rowCount, scratch;
-  // f64 values of the dialect's values: [] ones, those of the current row, those of the current
-  // token.
-  llvm::DenseMap<mlir::Value, mlir::Value> scalars, rowValues, tokenValues;
-  mlir::Value row, token;
+  const llvm::SmallVector<llvm::SmallVector<Axis, kMaxDepth>> axisList;  // of the signature
+  std::vector<Frame> frames;
+  // Loaded in the function's body, on first use.
+  std::map<uint64_t, mlir::Value> fields;
+  std::map<unsigned, Bounds> batchBounds;
+  llvm::DenseMap<mlir::Value, Array> arrays;
   bool hasFailed = false;
 
-  mlir::Value loadField(unsigned index, mlir::Type type);
-  void loadArguments();
-  mlir::Value slotAddress(mlir::Value value);
-  bool rowLoopNeeded(unsigned phase);
-
-  void emitScalars(unsigned phase);
-  void emitRows(unsigned phase);
-  void emitRow(unsigned phase);
-  void emitLevel(unsigned phase, unsigned level);
-  void emitTokens(unsigned phase, unsigned level, ResponseRole role);
+  // ScalarBlockBase.cpp: the walk.
+  void emitScope(llvm::ArrayRef<Axis> axes, Place at);
+  void emitLoop(llvm::ArrayRef<Axis> axes, const Place& at);
+  void emitStores(const LoopPlan::Loop& loop, unsigned stage);
+  void emitCotangents(const LoopPlan::Loop& loop);
+  void finishReductions(const LoopPlan::Loop& loop, llvm::ArrayRef<mlir::Value> partials);
   void emitResults();
+  void emitStates();
+  llvm::SmallVector<llvm::SmallVector<Axis, kMaxDepth>> childrenOf(llvm::ArrayRef<Axis> axes);
 
-  mlir::Value tokenBound(ResponseRole role, mlir::Value index);
-  mlir::Value tokenCount(ResponseRole role);
-  mlir::Value divideByCount(mlir::Value sum, mlir::Value count);
-  // The value where it is already known, or, for a token value, computed here.
+  // ScalarBlockSteps.cpp: array steps.
+  void emitStep(mlir::Operation* op);
+  void emitOrdered(mlir::Operation* op);
+  void emitScan(ScanOp op);
+  void emitSegmentSum(SegmentSumOp op);
+  void emitPairScatter(PairScatterOp op);
+  mlir::Value rank(const Array& order, const Bounds& points, mlir::Value index);
+
+  // ScalarBlockValues.cpp: values of points, addresses, bounds.
+  // Runs `body` in an open body, before the loop that is open in it.
+  mlir::Value inFrame(unsigned depth, llvm::function_ref<mlir::Value()> body);
   mlir::Value get(mlir::Value value);
-  mlir::Value compute(mlir::Operation* op);
+  mlir::Value compute(mlir::Value value);
   mlir::Value computeLeaf(mlir::Operation* op);
-  unsigned roleIndex(ResponseRole role);
+  mlir::Value computeGather(mlir::Operation* op);
+  Array arrayOf(mlir::Value value);
+  mlir::Value slotBase(const Slot& slot);
+  mlir::Value loadPoint(const Array& array, mlir::Value index);
+  unsigned axisIndex(llvm::ArrayRef<Axis> axes);
+  // Points of an axis in the rows of this call, and in the open body of its parent.
+  Bounds boundsInBatch(llvm::ArrayRef<Axis> axes);
+  Bounds boundsOf(llvm::ArrayRef<Axis> axes);
+  mlir::Value offset(unsigned axis, mlir::Value parent);
+  // Of the points of an axis in the open body of its parent; of rows in the whole batch.
+  mlir::Value count(llvm::ArrayRef<Axis> axes);
+  // Positions of the two members of the pair whose body is open.
+  std::pair<mlir::Value, mlir::Value> pairMembers();
+  // Position of the first pair (i, j) among the pairs of a row of `members` members.
+  mlir::Value firstPairOf(mlir::Value i, mlir::Value members);
+  // True for an f64 position within `count` points (i64).
+  mlir::Value isIndex(mlir::Value id, mlir::Value count);
 };
+
+// Builds alidade_scalars and, where something is known, alidade_known.
+using BuildFunction = llvm::function_ref<mlir::FailureOr<ScratchSize>(
+    llvm::StringRef name, const KnownValues& known, LoopPlan::Function function)>;
+mlir::FailureOr<ScalarBlockSizes> buildBoth(ObjectiveOp objective, BuildFunction build);
 
 }  // namespace alidade::pref
 

@@ -77,20 +77,21 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels
                          StringRef signatureJson, const CompileOptions& options,
                          CompiledObjective& result) {
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(objective.getLoc());
-  ScratchSize scratch;
+  ScalarBlockSizes scalars;
   for (const CpuLevel* level : levels) {
     buildRowKernel(*kernels, ("alidade_rows_0_" + level->suffix).str(), level->floatLanes);
-    FailureOr<ScratchSize> size =
-        buildScalarBlock(*kernels, ("alidade_scalars_" + level->suffix).str(), objective);
-    if (failed(size)) return failure();
-    scratch = *size;
+    FailureOr<ScalarBlockSizes> sizes = buildScalarBlock(*kernels, level->suffix, objective);
+    if (failed(sizes)) return failure();
+    scalars = *sizes;
   }
   if (options.keepTexts) result.loops = textOf(*kernels) + result.loops;
   TableContents table;
   table.name = objective.getSymName().str();
   table.signatureJson = signatureJson.str();
   table.definition = options.definition;
-  table.scratch = scratch;
+  table.hasKnown = scalars.hasKnown;
+  table.scratch = scalars.scratch;
+  table.known = scalars.known;
   table.ptxSm80 = result.ptxSm80;
   table.ptxSm90a = result.ptxSm90a;
   table.cubinSm90a = result.cubinSm90a;

@@ -51,6 +51,7 @@ void setFunctionTargets(llvm::Module& module, ArrayRef<const CpuLevel*> levels) 
     if (function.isDeclaration()) continue;
     function.setLinkage(llvm::GlobalValue::InternalLinkage);
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    function.addFnAttr("no-builtins");  // a loop stays one: no call of memset
     for (const CpuLevel* level : levels) {
       if (!function.getName().ends_with(level->suffix)) continue;
       function.addFnAttr("target-cpu", level->cpu);
