@@ -1,12 +1,14 @@
 // The checks of one objective, compiled once and linked with every objective: the definition and
-// the golden come as
-// --definition and --golden, the compiled code from the registry under the definition's name.
+// the golden come as --definition and --golden, the compiled code from the registry under the
+// definition's name.
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,10 +18,12 @@
 #include "common/testing/testing.h"
 #include "compiler/reference/Interpreter.h"
 #include "compiler/runtime/objective.h"
+#include "compiler/testing/random_calls.h"
 #include "compiler/testing/torch_evaluator.h"
 #include "compiler/tools/prefc/Arrays.h"
 #include "compiler/tools/prefc/Calls.h"
 #include "compiler/transforms/Pipeline.h"
+#include "compiler/transforms/ResolveOptions/ResolveOptions.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "mlir/IR/MLIRContext.h"
@@ -48,77 +52,86 @@ constexpr double kDifferenceTolerance = 1e-6;
 std::string* definition_path = new std::string;
 std::string* golden_path = new std::string;
 
-struct Subject {
-  mlir::MLIRContext context;
+// An objective under some options.
+struct Variant {
+  std::map<std::string, std::string> options;  // those that differ from their defaults
   pref::DerivedObjective derived;
-  const runtime::Objective* compiled = nullptr;
+  mlir::OwningOpRef<mlir::ModuleOp> written;     // options chosen, else as it was written
+  const runtime::Objective* compiled = nullptr;  // of the defaults: compiled ahead of time
+
   const schedule::Signature& signature() const { return derived.signature; }
+  absl::StatusOr<CallResult> Interpret(const Call& call) {
+    return pref::runInterpreter(derived.objective(), signature(), call);
+  }
+  absl::StatusOr<CallResult> Compiled(const Call& call) {
+    return pref::runCompiled(*compiled, call);
+  }
+  absl::StatusOr<CallResult> Torch(const Call& call) {
+    return RunTorch(pref::objectiveOf(*written), signature(), call);
+  }
 };
 
-// The objective under test, derived once per process.
+template <typename T>
+T OrExit(absl::StatusOr<T> value) {
+  if (value.ok()) return *std::move(value);
+  std::fprintf(stderr, "%s\n", std::string(value.status().message()).c_str());
+  std::exit(1);
+}
+
+// The objective under test: its golden cases, and one variant per set of options among them. The
+// first has the defaults.
+struct Subject {
+  mlir::MLIRContext context;
+  std::vector<pref::Golden> goldens;
+  std::vector<std::unique_ptr<Variant>> variants;
+
+  Variant& Of(const std::map<std::string, std::string>& options) {
+    for (const auto& variant : variants) {
+      if (variant->options == options) return *variant;
+    }
+    auto fresh = std::make_unique<Variant>();
+    fresh->options = options;
+    fresh->derived = OrExit(pref::deriveObjectiveFile(*definition_path, context, options));
+    fresh->written = fresh->derived.definition->clone();
+    if (failed(pref::resolveOptions(pref::objectiveOf(*fresh->written), options))) std::exit(1);
+    if (options.empty()) fresh->compiled = OrExit(runtime::FindObjective(fresh->signature().name));
+    variants.push_back(std::move(fresh));
+    return *variants.back();
+  }
+};
+
+// Derived once per process.
 Subject& Shared() {
   static Subject* subject = [] {
     auto* fresh = new Subject;
-    auto derived = pref::deriveObjectiveFile(*definition_path, fresh->context);
-    if (!derived.ok()) {
-      std::fprintf(stderr, "%s\n", std::string(derived.status().message()).c_str());
-      std::exit(1);
-    }
-    fresh->derived = std::move(*derived);
-    auto compiled = runtime::FindObjective(fresh->derived.signature.name);
-    if (!compiled.ok()) {
-      std::fprintf(stderr, "%s\n", std::string(compiled.status().message()).c_str());
-      std::exit(1);
-    }
-    fresh->compiled = *compiled;
+    fresh->goldens = OrExit(pref::readGoldens(*golden_path));
+    fresh->Of({});
+    for (const pref::Golden& golden : fresh->goldens) fresh->Of(golden.options);
     return fresh;
   }();
   return *subject;
 }
 
-absl::StatusOr<CallResult> Interpret(const Call& call) {
-  return pref::runInterpreter(Shared().derived.objective(), Shared().signature(), call);
-}
-absl::StatusOr<CallResult> Compiled(const Call& call) {
-  return pref::runCompiled(*Shared().compiled, call);
-}
-absl::StatusOr<CallResult> Torch(const Call& call) {
-  return RunTorch(pref::objectiveOf(*Shared().derived.canonical), Shared().signature(), call);
+Variant& Default() { return *Shared().variants[0]; }
+const schedule::Signature& DefaultSignature() { return Default().signature(); }
+absl::StatusOr<CallResult> Interpret(const Call& call) { return Default().Interpret(call); }
+absl::StatusOr<CallResult> Compiled(const Call& call) { return Default().Compiled(call); }
+
+// Inputs of all golden cases.
+const Arrays& Samples() {
+  static const Arrays* samples = [] {
+    auto* all = new Arrays;
+    for (const pref::Golden& golden : Shared().goldens)
+      all->insert(golden.inputs.begin(), golden.inputs.end());
+    return all;
+  }();
+  return *samples;
 }
 
-constexpr int64_t kRows = 6, kHidden = 16, kVocabulary = 41;
-
-// Ragged rows of 1 to 6 tokens. Reals are f32 numbers, so that both precisions see the same inputs.
-Call RandomCall(unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::uniform_int_distribution<int64_t> length(1, 6), label(0, kVocabulary - 1);
-  const auto reals = [&](int64_t rows, int64_t columns) {
-    std::vector<double> values(rows * columns);
-    for (double& value : values) value = normal(generator) * 0.6f;
-    return Array::ofReals({rows, columns}, values);
-  };
-  Call call;
-  std::map<std::string, Array> offsets, labels;
-  for (const std::string& response : Shared().signature().Responses()) {
-    std::vector<int64_t> bounds = {0}, tokens;
-    for (int64_t row = 0; row < kRows; ++row) bounds.push_back(bounds.back() + length(generator));
-    for (int64_t token = 0; token < bounds.back(); ++token) tokens.push_back(label(generator));
-    offsets[response] = Array::ofIntegers(bounds);
-    labels[response] = Array::ofIntegers(tokens);
-  }
-  for (const schedule::Distribution& distribution : Shared().signature().distributions) {
-    const std::string name = distribution.Name();
-    const Array& tokens = labels.at(distribution.response);
-    call.inputs[name + ".hidden"] = reals(tokens.integers.size(), kHidden);
-    call.inputs[name + ".labels"] = tokens;
-    call.inputs[name + ".offsets"] = offsets.at(distribution.response);
-  }
-  for (const std::string& model : Shared().signature().Models()) {
-    call.inputs[model + ".head"] = reals(kVocabulary, kHidden);
-  }
-  return call;
+Call CallOf(const Variant& variant, unsigned seed) {
+  return RandomCall(variant.signature(), Samples(), seed);
 }
+Call CallOf(unsigned seed) { return CallOf(Default(), seed); }
 
 std::vector<double> RealsOf(const Array& array) {
   return array.isInteger ? std::vector<double>(array.integers.begin(), array.integers.end())
@@ -136,105 +149,186 @@ void ExpectNear(const Arrays& got, const Arrays& expected, double tolerance) {
 }
 
 // Reals of the inputs, to be moved by finite differences.
-std::vector<std::string> DifferentiatedInputs() {
+std::vector<std::string> DifferentiatedInputs(const Variant& variant) {
   std::vector<std::string> names;
-  for (const schedule::Distribution& d : Shared().signature().distributions) {
+  for (const schedule::Distribution& d : variant.signature().distributions) {
     if (d.requires_grad) names.push_back(d.Name() + ".hidden");
   }
-  for (const std::string& model : Shared().signature().Models(/*with_gradient=*/true))
+  for (const std::string& model : variant.signature().Models(/*with_gradient=*/true))
     names.push_back(model + ".head");
   return names;
 }
 
 TEST(Parity, CompiledSignatureIsTheDerivedOne) {
-  EXPECT_EQ(SignatureToJson(Shared().compiled->signature()), SignatureToJson(Shared().signature()));
+  EXPECT_EQ(SignatureToJson(Default().compiled->signature()), SignatureToJson(DefaultSignature()));
 }
 
-TEST(Parity, Golden) {
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Golden golden, pref::readGolden(*golden_path));
-  EXPECT_NE(golden.origin, "");
-  ASSERT_NE(golden.outputs.count("loss"), 0);
-  for (const std::string& input : DifferentiatedInputs())
-    EXPECT_NE(golden.outputs.count("grad." + input), 0) << input;
-  Call call{.inputs = golden.inputs, .hyperparameters = golden.hyperparameters};
-  for (const std::string kind : {"S2", "S3"}) {
-    call.schedule = kind;
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult interpreted, Interpret(call));
-    ExpectNear(interpreted.outputs, golden.outputs, kDoubleTolerance);
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult compiled, Compiled(call));
-    ExpectNear(compiled.outputs, golden.outputs, kFloatTolerance);
+std::string OptionsText(const std::map<std::string, std::string>& options) {
+  std::string text;
+  for (const auto& [name, chosen] : options) absl::StrAppend(&text, name, "=", chosen, " ");
+  return text;
+}
+
+// The inputs of a golden that the variant asks for: its options may drop some.
+Arrays InputsOf(const Variant& variant, const pref::Golden& golden) {
+  std::set<std::string> names;
+  for (const schedule::Distribution& d : variant.signature().distributions) {
+    for (const char* field : {".hidden", ".labels", ".offsets"}) names.insert(d.Name() + field);
+  }
+  for (const std::string& model : variant.signature().Models()) names.insert(model + ".head");
+  for (const schedule::Axis& axis : variant.signature().axes)
+    names.insert(axis.Name() + ".offsets");
+  for (const schedule::Input& input : variant.signature().inputs) names.insert(input.name);
+  for (const schedule::State& state : variant.signature().states) names.insert(state.name);
+  Arrays inputs;
+  for (const auto& [name, array] : golden.inputs) {
+    if (names.count(name) != 0) inputs[name] = array;
+  }
+  return inputs;
+}
+
+// Names of the exact schedules of a call that compute gradients.
+std::vector<std::string> ExactSchedules(const Variant& variant, const Call& call) {
+  std::vector<std::string> names;
+  for (const schedule::Candidate& candidate :
+       OrExit(pref::planCall(variant.signature(), call)).plan.candidates) {
+    if (candidate.legal) names.emplace_back(schedule::KindName(candidate.kind));
+  }
+  return names;
+}
+
+// Runs the call on the interpreter and, where there is compiled code, on that.
+void ExpectBoth(Variant& variant, const Call& call, const Arrays& expected, bool all) {
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult interpreted, variant.Interpret(call));
+  EXPECT_EQ(interpreted.schedule, call.schedule);
+  if (all) EXPECT_EQ(interpreted.outputs.size(), expected.size());
+  ExpectNear(interpreted.outputs, expected, kDoubleTolerance);
+  if (variant.compiled == nullptr) return;
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult compiled, variant.Compiled(call));
+  if (all) EXPECT_EQ(compiled.outputs.size(), expected.size());
+  ExpectNear(compiled.outputs, expected, kFloatTolerance);
+}
+
+TEST(Parity, Goldens) {
+  for (const pref::Golden& golden : Shared().goldens) {
+    SCOPED_TRACE(golden.origin + ", " + OptionsText(golden.options));
+    EXPECT_NE(golden.origin, "");
+    Variant& variant = Shared().Of(golden.options);
+    ASSERT_NE(golden.outputs.count("loss"), 0);
+    for (const std::string& input : DifferentiatedInputs(variant))
+      EXPECT_NE(golden.outputs.count("grad." + input), 0) << input;
+    Call call{.inputs = InputsOf(variant, golden), .hyperparameters = golden.hyperparameters};
+    for (const std::string& schedule : ExactSchedules(variant, call)) {
+      SCOPED_TRACE(schedule);
+      call.schedule = schedule;
+      ExpectBoth(variant, call, golden.outputs, /*all=*/false);
+    }
   }
 }
 
 TEST(Parity, EveryExactScheduleAndBothHeadModes) {
   int runs = 0;
-  for (const bool frozen : {false, true}) {
-    Call call = RandomCall(frozen ? 5 : 6);
-    call.frozenHead = frozen;
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, Torch(call));
-    EXPECT_EQ(expected.outputs.count("grad.policy.head"), frozen ? 0 : 1);
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::PlannedCall planned,
-                                 pref::planCall(Shared().signature(), call));
-    for (const schedule::Candidate& candidate : planned.plan.candidates) {
-      if (!candidate.legal) continue;
-      for (const int64_t chunk : {0, 1, 7, 30}) {
-        call.schedule = std::string(schedule::KindName(candidate.kind));
-        call.chunkTokens = chunk;
-        SCOPED_TRACE(
-            absl::StrCat(call.schedule, " chunk ", chunk, frozen ? " frozen head" : " full head"));
-        ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult interpreted, Interpret(call));
-        EXPECT_EQ(interpreted.schedule, call.schedule);
-        EXPECT_EQ(interpreted.outputs.size(), expected.outputs.size());
-        ExpectNear(interpreted.outputs, expected.outputs, kDoubleTolerance);
-        ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult compiled, Compiled(call));
-        EXPECT_EQ(compiled.outputs.size(), expected.outputs.size());
-        ExpectNear(compiled.outputs, expected.outputs, kFloatTolerance);
-        ++runs;
+  for (const auto& variant : Shared().variants) {
+    for (const bool frozen : {false, true}) {
+      Call call = CallOf(*variant, frozen ? 5 : 6);
+      call.frozenHead = frozen;
+      ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, variant->Torch(call));
+      EXPECT_EQ(expected.outputs.count("grad.policy.head"), frozen ? 0 : 1);
+      for (const std::string& schedule : ExactSchedules(*variant, call)) {
+        for (const int64_t chunk : {0, 1, 7, 30}) {
+          call.schedule = schedule;
+          call.chunkTokens = chunk;
+          SCOPED_TRACE(absl::StrCat(OptionsText(variant->options), schedule, " chunk ", chunk,
+                                    frozen ? " frozen head" : " full head"));
+          ExpectBoth(*variant, call, expected.outputs, /*all=*/true);
+          ++runs;
+        }
       }
     }
   }
-  EXPECT_GE(runs, 12);  // S2 in both head modes and F where the head is frozen, at least
+  EXPECT_GE(runs, 8);  // one schedule in both head modes, at least
+}
+
+// True when some gradient is stopped, so that differences of the loss are not the gradient. Parity
+// compares such objectives' gradients with LibTorch's.
+bool StopsGradients(const Variant& variant) {
+  bool stops = !variant.signature().states.empty() || variant.signature().reduces_ranks;
+  pref::objectiveOf(*variant.written).walk([&](mlir::Operation* op) {
+    if (auto read = mlir::dyn_cast<pref::VocabularyOpInterface>(op)) {
+      stops |= read.getDistribution().getModel() == pref::ModelRole::Policy && !read.hasGradient();
+    }
+    stops |= mlir::isa<pref::StopGradientOp>(op);
+  });
+  return stops;
+}
+
+// Reads between -4 and 0 at four rows' points.
+pref::Batch RandomBatch(const Variant& variant) {
+  const schedule::Signature& signature = variant.signature();
+  const Layout layout = RandomLayout(signature, 4, 3);
+  std::mt19937 generator(3);
+  std::uniform_real_distribution<double> uniform(-4, 0);
+  pref::Batch batch;
+  batch.numRows = layout.rows;
+  for (size_t i = 0; i < signature.axes.size(); ++i) {
+    if (signature.axes[i].kind != "pair")
+      batch.offsets[signature.axes[i].Name()] = layout.offsets[i];
+  }
+  const std::vector<std::string> names = signature.ReadNames();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const int64_t axis = signature.distributions[signature.reads[i].distribution].axis;
+    for (int64_t t = 0; t < layout.Points(axis); ++t)
+      batch.reads[names[i]].push_back(uniform(generator));
+  }
+  for (const schedule::Input& input : signature.inputs) {
+    const std::vector<double> from = RealsOf(Samples().at(input.name));
+    for (int64_t i = 0; i < layout.Points(input.axis); ++i)
+      batch.inputs[input.name].push_back(from[generator() % from.size()]);
+  }
+  for (const schedule::State& state : signature.states)
+    batch.states[state.name] = state.default_value;
+  return batch;
 }
 
 TEST(Gradient, CotangentsAreCentralDifferences) {
-  pref::Batch batch;
-  std::mt19937 generator(3);
-  std::uniform_real_distribution<double> uniform(-4, 0);
-  batch.numRows = 4;
-  for (const schedule::Axis& axis : Shared().signature().axes)
-    batch.offsets[axis.Name()] = {0, 2, 5, 6, 9};
-  for (const schedule::Distribution& d : Shared().signature().distributions) {
-    for (int i = 0; i < 9; ++i) batch.reads[d.Name()].push_back(uniform(generator));
-  }
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Evaluation evaluation,
-                               pref::interpret(Shared().derived.objective(), batch));
-  ASSERT_EQ(evaluation.cotangents.size(), Shared().signature().num_cotangents());
-  for (const auto& [name, derived] : evaluation.cotangents) {
-    ALIDADE_ASSERT_OK_AND_ASSIGN(
-        const std::vector<double> expected,
-        pref::centralDifferences(Shared().derived.objective(), batch, name, kStep));
-    EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << name;
+  for (const auto& variant : Shared().variants) {
+    SCOPED_TRACE(OptionsText(variant->options));
+    if (StopsGradients(*variant)) continue;
+    const pref::Batch batch = RandomBatch(*variant);
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::Evaluation evaluation,
+                                 pref::interpret(variant->derived.objective(), batch));
+    ASSERT_EQ(evaluation.cotangents.size(), variant->signature().num_cotangents());
+    for (const auto& [name, derived] : evaluation.cotangents) {
+      ALIDADE_ASSERT_OK_AND_ASSIGN(
+          const std::vector<double> expected,
+          pref::centralDifferences(variant->derived.objective(), batch, name, kStep));
+      EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << name;
+    }
   }
 }
 
 TEST(Gradient, HiddenStatesAndHeadsAreCentralDifferences) {
-  Call call = RandomCall(4);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult result, Interpret(call));
-  for (const std::string& input : DifferentiatedInputs()) {
-    std::vector<double> derived, expected;
-    std::vector<double>& values = call.inputs.at(input).reals;
-    for (size_t i = 0; i < values.size(); i += 1 + values.size() / 12) {
-      const double saved = values[i];
-      values[i] = saved + kStep;
-      ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult above, Interpret(call));
-      values[i] = saved - kStep;
-      ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult below, Interpret(call));
-      values[i] = saved;
-      expected.push_back((above.outputs.at("loss").reals[0] - below.outputs.at("loss").reals[0]) /
-                         (2 * kStep));
-      derived.push_back(result.outputs.at("grad." + input).reals[i]);
+  for (const auto& variant : Shared().variants) {
+    SCOPED_TRACE(OptionsText(variant->options));
+    if (StopsGradients(*variant)) continue;
+    Call call = CallOf(*variant, 4);
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult result, variant->Interpret(call));
+    const auto loss = [&] { return OrExit(variant->Interpret(call)).outputs.at("loss").reals[0]; };
+    for (const std::string& input : DifferentiatedInputs(*variant)) {
+      std::vector<double> derived, expected;
+      std::vector<double>& values = call.inputs.at(input).reals;
+      for (size_t i = 0; i < values.size(); i += 1 + values.size() / 12) {
+        const double saved = values[i];
+        values[i] = saved + kStep;
+        const double above = loss();
+        values[i] = saved - kStep;
+        const double below = loss();
+        values[i] = saved;
+        expected.push_back((above - below) / (2 * kStep));
+        derived.push_back(result.outputs.at("grad." + input).reals[i]);
+      }
+      EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << input;
     }
-    EXPECT_LE(RelativeError(derived, expected), kDifferenceTolerance) << input;
   }
 }
 
@@ -246,9 +340,9 @@ void ExpectRefused(const Call& call, const std::string& message) {
 }
 
 TEST(Invalid, HyperparametersOutOfRange) {
-  for (const schedule::Hyperparameter& hyper : Shared().signature().hyperparameters) {
+  for (const schedule::Hyperparameter& hyper : DefaultSignature().hyperparameters) {
     const auto refuse = [&](double value) {
-      Call call = RandomCall(1);
+      Call call = CallOf(1);
       call.hyperparameters[hyper.name] = value;
       ExpectRefused(call, absl::StrCat("hyperparameter ", hyper.name, ": expected a number in ",
                                        hyper.Range()));
@@ -258,17 +352,17 @@ TEST(Invalid, HyperparametersOutOfRange) {
     if (std::isfinite(hyper.low)) refuse(hyper.low_open ? hyper.low : hyper.low - 1);
     if (std::isfinite(hyper.high)) refuse(hyper.high_open ? hyper.high : hyper.high + 1);
   }
-  Call call = RandomCall(1);
+  Call call = CallOf(1);
   call.hyperparameters["no_such_name"] = 1;
   EXPECT_THAT(Compiled(call), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no_such_name")));
 }
 
 TEST(Invalid, InputsOfEveryDistribution) {
-  for (const schedule::Distribution& distribution : Shared().signature().distributions) {
+  for (const schedule::Distribution& distribution : DefaultSignature().distributions) {
     const std::string name = distribution.Name();
     const auto refuse = [&](const std::string& message, auto edit) {
       SCOPED_TRACE(message);
-      Call call = RandomCall(1);
+      Call call = CallOf(1);
       edit(call.inputs);
       ExpectRefused(call, message);
     };
@@ -281,8 +375,10 @@ TEST(Invalid, InputsOfEveryDistribution) {
            [&](Arrays& inputs) { inputs.erase(name + ".labels"); });
     refuse(name + ".offsets: expected a tensor",
            [&](Arrays& inputs) { inputs.erase(name + ".offsets"); });
-    refuse(name + ".labels[1]: expected a token in [0, 41), got 41",
-           [&](Arrays& inputs) { inputs.at(name + ".labels").integers[1] = kVocabulary; });
+    const int64_t vocabulary = CallShape().vocabulary;
+    refuse(absl::StrCat(name, ".labels[1]: expected a token in [0, ", vocabulary, "), got ",
+                        vocabulary),
+           [&](Arrays& inputs) { inputs.at(name + ".labels").integers[1] = vocabulary; });
     refuse(name + ".offsets[2]: expected at least",
            [&](Arrays& inputs) { inputs.at(name + ".offsets").integers[2] = 0; });
     refuse(name + ".hidden: expected shape", [&](Arrays& inputs) {
@@ -295,82 +391,69 @@ TEST(Invalid, InputsOfEveryDistribution) {
 }
 
 TEST(Invalid, UnknownInput) {
-  Call call = RandomCall(1);
+  Call call = CallOf(1);
   call.inputs["polcy.head"] = call.inputs.at("policy.head");
   EXPECT_THAT(Compiled(call),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'policy.head'")));
 }
 
 TEST(Invalid, SchedulesThatAreNotExact) {
-  Call call = RandomCall(1);
-  call.schedule = "F";
-  const auto refused =
-      StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("F is not exact here"));
-  EXPECT_THAT(Compiled(call), refused);
-  EXPECT_THAT(Interpret(call), refused);
+  Call call = CallOf(1);
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const pref::PlannedCall planned,
+                               pref::planCall(DefaultSignature(), call));
+  for (const schedule::Candidate& candidate : planned.plan.candidates) {
+    if (candidate.legal) continue;
+    call.schedule = std::string(schedule::KindName(candidate.kind));
+    const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                  HasSubstr(call.schedule + " is not exact here"));
+    EXPECT_THAT(Compiled(call), refused);
+    EXPECT_THAT(Interpret(call), refused);
+  }
 }
 
-// Log-probabilities of every distribution are near 0 or sum to -1e4 over the four tokens of a row,
-// in every combination: all log-ratios of +-1e4.
+void ExpectFinite(const absl::StatusOr<CallResult>& result) {
+  ASSERT_THAT(result, IsOk());
+  for (const auto& [name, array] : result->outputs) {
+    for (double value : array.reals) EXPECT_TRUE(std::isfinite(value)) << name;
+  }
+}
+
+// All log-ratios of +-1e4.
 TEST(Property, FiniteAtExtremeLogRatios) {
-  const auto& distributions = Shared().signature().distributions;
-  for (unsigned pattern = 0; pattern < (1u << distributions.size()); ++pattern) {
-    Call call;
-    for (size_t d = 0; d < distributions.size(); ++d) {
-      const double value = (pattern >> d & 1) != 0 ? -2500 : -0.0001;
-      call.inputs[distributions[d].Name() + ".logp"] =
-          Array::ofReals({8}, std::vector<double>(8, value));
-      call.inputs[distributions[d].Name() + ".offsets"] = Array::ofIntegers({0, 4, 8});
-    }
-    for (const auto& result : {Compiled(call), Interpret(call)}) {
-      ASSERT_THAT(result, IsOk());
-      for (const auto& [name, array] : result->outputs) {
-        for (double value : array.reals)
-          EXPECT_TRUE(std::isfinite(value)) << name << " in pattern " << pattern;
-      }
+  for (const auto& variant : Shared().variants) {
+    for (unsigned pattern = 0; pattern < (1u << variant->signature().distributions.size());
+         ++pattern) {
+      SCOPED_TRACE(absl::StrCat(OptionsText(variant->options), "pattern ", pattern));
+      const Call call = ExtremeCall(variant->signature(), Samples(), pattern);
+      ExpectFinite(variant->Interpret(call));
+      if (variant->compiled != nullptr) ExpectFinite(variant->Compiled(call));
     }
   }
-}
-
-// The call with its rows in reverse order.
-Call Reversed(const Call& call) {
-  Call reversed = call;
-  for (const schedule::Distribution& distribution : Shared().signature().distributions) {
-    const std::string name = distribution.Name();
-    const std::vector<int64_t>& offsets = call.inputs.at(name + ".offsets").integers;
-    std::vector<int64_t> bounds = {0}, labels;
-    std::vector<double> hidden;
-    for (size_t row = offsets.size() - 1; row-- > 0;) {
-      bounds.push_back(bounds.back() + offsets[row + 1] - offsets[row]);
-      for (int64_t t = offsets[row]; t < offsets[row + 1]; ++t) {
-        labels.push_back(call.inputs.at(name + ".labels").integers[t]);
-        const auto begin = call.inputs.at(name + ".hidden").reals.begin() + t * kHidden;
-        hidden.insert(hidden.end(), begin, begin + kHidden);
-      }
-    }
-    reversed.inputs[name + ".offsets"] = Array::ofIntegers(bounds);
-    reversed.inputs[name + ".labels"] = Array::ofIntegers(labels);
-    reversed.inputs[name + ".hidden"].reals = hidden;
-  }
-  return reversed;
 }
 
 TEST(Property, IndifferentToTheOrderOfRows) {
-  const Call call = RandomCall(2);
-  ALIDADE_ASSERT_OK_AND_ASSIGN(CallResult forward, Compiled(call));
-  ALIDADE_ASSERT_OK_AND_ASSIGN(CallResult backward, Compiled(Reversed(call)));
-  Arrays expected, got;
-  for (const auto& [name, array] : forward.outputs) {
-    const bool per_token = name.find(".hidden") != std::string::npos || name.rfind("logp.", 0) == 0;
-    if (!per_token) expected[name] = array;
+  for (const auto& variant : Shared().variants) {
+    SCOPED_TRACE(OptionsText(variant->options));
+    const Call call = CallOf(*variant, 2), reversed = Reversed(variant->signature(), call);
+    ALIDADE_ASSERT_OK_AND_ASSIGN(CallResult forward, variant->Interpret(call));
+    Arrays expected;
+    for (const auto& [name, array] : forward.outputs) {
+      const bool per_token =
+          name.find(".hidden") != std::string::npos || name.rfind("logp.", 0) == 0;
+      if (!per_token) expected[name] = array;
+    }
+    EXPECT_GE(expected.size(), 2);
+    ALIDADE_ASSERT_OK_AND_ASSIGN(CallResult backward, variant->Interpret(reversed));
+    ExpectNear(backward.outputs, expected, kDoubleTolerance);
+    if (variant->compiled == nullptr) continue;
+    ALIDADE_ASSERT_OK_AND_ASSIGN(backward, variant->Compiled(reversed));
+    ExpectNear(backward.outputs, expected, kFloatTolerance);
   }
-  EXPECT_GE(expected.size(), 2);
-  ExpectNear(backward.outputs, expected, kFloatTolerance);
 }
 
 TEST(Property, TwoRunsGiveTheSameBits) {
-  Call call = RandomCall(8);
-  call.schedule = "S3";
+  Call call = CallOf(8);
+  call.schedule = ExactSchedules(Default(), call).back();
   call.chunkTokens = 9;
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult first, Compiled(call));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult second, Compiled(call));

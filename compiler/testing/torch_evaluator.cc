@@ -1,7 +1,9 @@
 #include "compiler/testing/torch_evaluator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "common/status/status.h"
 #include "common/tensor/fence.h"
 #include "compiler/dialect/pref/ObjectiveInfo.h"
+#include "compiler/testing/torch_points.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -33,7 +36,7 @@ Array ToArray(const at::Tensor& tensor) {
   return Array::ofReals(tensor.sizes().vec(), std::vector<double>(data, data + values.numel()));
 }
 
-// Shapes: [] for no axes, [B] for rows, packed [M] for tokens of a response.
+// What a call gives, as LibTorch tensors.
 class Evaluator {
  public:
   Evaluator(const schedule::Signature& signature, const Call& call)
@@ -53,11 +56,6 @@ class Evaluator {
     }
     for (const schedule::Distribution& distribution : signature_.distributions) {
       const std::string name = distribution.Name();
-      const at::Tensor offsets = at::tensor(call_.inputs.at(name + ".offsets").integers, at::kLong);
-      num_rows_ = offsets.numel() - 1;
-      counts_[distribution.response] = offsets.diff();
-      rows_[distribution.response] =
-          at::arange(num_rows_, at::kLong).repeat_interleave(offsets.diff());
       const bool provided = call_.inputs.count(name + ".logp") != 0;
       const std::string leaf_name = name + (provided ? ".logp" : ".hidden");
       at::Tensor& leaf = leaves_[leaf_name];
@@ -66,15 +64,17 @@ class Evaluator {
         logp_[name] = leaf;
         continue;
       }
-      const at::Tensor labels = at::tensor(call_.inputs.at(name + ".labels").integers, at::kLong);
-      const at::Tensor logits = at::mm(leaf, leaves_.at(distribution.model + ".head").t());
-      logp_[name] = at::log_softmax(logits, -1).gather(1, labels.unsqueeze(1)).squeeze(1);
+      labels_[name] = at::tensor(call_.inputs.at(name + ".labels").integers, at::kLong);
+      logits_[name] = at::mm(leaf, leaves_.at(distribution.model + ".head").t());
+      logp_[name] = Pick(at::log_softmax(logits_[name], -1), labels_[name]);
     }
-    return absl::OkStatus();
+    return Layout();
   }
 
   absl::Status Walk(pref::ObjectiveOp objective) {
     for (mlir::Operation& op : objective.getBody().front()) {
+      if (auto update = mlir::dyn_cast<pref::UpdateOp>(op))
+        new_state_[update.getName().str()] = values_.lookup(update.getX()).detach();
       if (op.getNumResults() == 0) continue;
       const at::Tensor value = Evaluate(&op);
       if (!value.defined()) {
@@ -94,42 +94,84 @@ class Evaluator {
     for (const pref::NamedValue& metric : pref::metricsOf(objective)) {
       result.outputs["metric." + metric.name] = ToArray(values_.lookup(metric.value).mean());
     }
-    for (const auto& [name, logp] : logp_) result.outputs["logp." + name] = ToArray(logp);
+    for (const auto& [name, value] : new_state_) result.outputs["state." + name] = ToArray(value);
+    for (const pref::Read& read : pref::readsOf(objective))
+      result.outputs["logp." + read.name] = ToArray(values_.lookup(read.first()->getResult(0)));
     for (const auto& [name, leaf] : leaves_) {
-      if (leaf.grad().defined()) result.outputs["grad." + name] = ToArray(leaf.grad());
+      if (!leaf.requires_grad()) continue;
+      result.outputs["grad." + name] =
+          ToArray(leaf.grad().defined() ? leaf.grad() : at::zeros_like(leaf));
     }
     return result;
   }
 
  private:
-  static std::string RoleOf(const Axis& axis) {
-    return pref::stringifyResponseRole(axis.getResponse()).str();
+  static at::Tensor Pick(const at::Tensor& of_tokens, const at::Tensor& indices) {
+    return of_tokens.gather(1, indices.unsqueeze(1)).squeeze(1);
   }
 
-  // `value` with `from` axes at every point of `to`.
-  at::Tensor Lift(const at::Tensor& value, llvm::ArrayRef<Axis> from,
-                  llvm::ArrayRef<Axis> to) const {
-    if (from.size() == to.size()) return value;
-    if (from.empty())
-      return value.expand({to.back().isRow() ? num_rows_ : rows_.at(RoleOf(to.back())).numel()});
-    return value.index_select(0, rows_.at(RoleOf(to.back())));
+  // The points of every axis of the signature, parents before children.
+  absl::Status Layout() {
+    for (const schedule::Axis& axis : signature_.axes) {
+      if (axis.kind == "pair") {
+        pairs_ = std::make_unique<MemberPairs>(points_.at("member"));
+        points_.emplace(axis.Name(), PointSet(pairs_->bounds));
+        continue;
+      }
+      std::string key = axis.Name() + ".offsets";
+      for (const schedule::Distribution& distribution : signature_.distributions) {
+        if (signature_.axes[distribution.axis].Name() == axis.Name())
+          key = distribution.Name() + ".offsets";
+      }
+      const auto offsets = call_.inputs.find(key);
+      if (offsets == call_.inputs.end())
+        return absl::NotFoundError(absl::StrCat(key, ": expected a tensor"));
+      points_.emplace(axis.Name(), PointSet(offsets->second.integers));
+      if (axis.parent < 0) num_rows_ = points_.at(axis.Name()).counts.numel();
+    }
+    if (num_rows_ == 0)
+      num_rows_ =
+          call_.inputs.at(signature_.distributions[0].Name() + ".offsets").integers.size() - 1;
+    points_.emplace("row", PointSet({0, num_rows_}));
+    return absl::OkStatus();
   }
 
+  const PointSet& PointsOf(const Axis& axis) const { return points_.at(pref::toString(axis)); }
+  const PointSet& InnermostOf(mlir::Value value) const {
+    return PointsOf(pref::axesOf(value).back());
+  }
+
+  // `value` with `from` axes at every point of `to`, of which they are a prefix.
+  at::Tensor Lift(at::Tensor value, llvm::ArrayRef<Axis> from, llvm::ArrayRef<Axis> to) const {
+    for (const Axis& axis : to.drop_front(from.size())) {
+      const PointSet& points = PointsOf(axis);
+      value =
+          value.dim() == 0 ? value.expand({points.size}) : value.index_select(0, points.parents);
+    }
+    return value;
+  }
+
+  at::Tensor Given(mlir::Operation* op, unsigned i) const {
+    return values_.lookup(op->getOperand(i));
+  }
   at::Tensor Operand(mlir::Operation* op, unsigned i) const {
-    return Lift(values_.lookup(op->getOperand(i)), pref::axesOf(op->getOperand(i)),
-                pref::axesOf(op->getResult(0)));
+    return Lift(Given(op, i), pref::axesOf(op->getOperand(i)), pref::axesOf(op->getResult(0)));
   }
-
-  // Sum over the last axis, and how many elements went into each.
-  at::Tensor Reduce(mlir::Operation* op, bool mean) const {
-    const at::Tensor x = values_.lookup(op->getOperand(0));
-    const Axis axis = pref::axesOf(op->getOperand(0)).back();
-    if (axis.isRow()) return mean ? x.sum() / std::max<int64_t>(1, num_rows_) : x.sum();
-    const at::Tensor sum =
-        at::zeros({num_rows_}, at::kDouble).index_add(0, rows_.at(RoleOf(axis)), x);
-    return mean ? sum / counts_.at(RoleOf(axis)).clamp_min(1) : sum;
+  at::Tensor Sum(const at::Tensor& x, const PointSet& points, bool row) const {
+    if (row) return x.sum();
+    return at::zeros({points.counts.numel()}, at::kDouble).index_add(0, points.parents, x);
   }
-
+  // Sum over the innermost axis of `like`, which x has too.
+  at::Tensor SumOver(const at::Tensor& x, mlir::Value like) const {
+    return Sum(x, InnermostOf(like), pref::axesOf(like).back().isRow());
+  }
+  at::Tensor CountOf(const Axis& axis) const {
+    const at::Tensor counts = PointsOf(axis).counts.to(at::kDouble);
+    return axis.isRow() ? counts[0] : counts;
+  }
+  at::Tensor MeanOver(const at::Tensor& x, mlir::Value like) const {
+    return SumOver(x, like) / CountOf(pref::axesOf(like).back()).clamp_min(1);
+  }
   at::Tensor Compare(pref::CompareOp op) const {
     const at::Tensor a = Operand(op, 0), b = Operand(op, 1);
     const auto holds = [&] {
@@ -151,7 +193,33 @@ class Evaluator {
     return holds().to(at::kDouble);
   }
 
-  at::Tensor Structural(mlir::Operation* op) const {
+  // The logits of a distribution; only the read one's gradient is wanted.
+  at::Tensor Read(pref::VocabularyOpInterface read) const {
+    const std::string name = read.getDistribution().getName(), op = read.getReadName().str();
+    const auto wanted = [&](const at::Tensor& x) { return read.hasGradient() ? x : x.detach(); };
+    if (op == "logprob") return wanted(logp_.at(name));
+    const at::Tensor logits = wanted(logits_.at(name));
+    const auto other = [&] { return logits_.at(read.getPartner().getName()).detach(); };
+    const auto index = [&] { return values_.lookup(read.getIndex()).detach().to(at::kLong); };
+    const at::Tensor logp = at::log_softmax(logits, -1);
+    if (op == "logprob_at") return Pick(logp, index());
+    if (op == "logit") return Pick(logits, labels_.at(name));
+    if (op == "logit_at") return Pick(logits, index());
+    if (op == "argmax") return logits.argmax(1).to(at::kDouble);
+    if (op == "entropy") return -(logp.exp() * logp).sum(1);
+    if (op == "collision") return (2 * logp).logsumexp(1).detach();
+    if (op == "logprob_mix") {
+      const at::Tensor g = values_.lookup(read.getScale());
+      return Pick(at::log_softmax(g * logits - (g - 1) * other(), -1), labels_.at(name));
+    }
+    const at::Tensor partner = at::log_softmax(other(), -1);
+    if (op == "kl_to") return (logp.exp() * (logp - partner)).sum(1);
+    if (op == "kl_from") return (partner.exp() * (partner - logp)).sum(1);
+    return at::Tensor();
+  }
+
+  // Constants, data, and what counts points.
+  at::Tensor Leaf(mlir::Operation* op) const {
     return llvm::TypeSwitch<mlir::Operation*, at::Tensor>(op)
         .Case([&](pref::HyperOp hyper) {
           const auto given = call_.hyperparameters.find(hyper.getName().str());
@@ -162,17 +230,37 @@ class Evaluator {
         .Case([&](pref::ConstantOp constant) {
           return at::scalar_tensor(constant.getNumber(), at::kDouble);
         })
-        .Case([&](pref::LogProbOp read) {
-          const at::Tensor logp = logp_.at(read.getDistribution().getName());
-          return read.hasGradient() ? logp : logp.detach();
+        .Case([&](pref::InputOp input) { return Reals(call_.inputs.at(input.getName().str())); })
+        .Case([&](pref::StateOp state) {
+          const auto given = call_.inputs.find(state.getName().str());
+          return given == call_.inputs.end()
+                     ? at::scalar_tensor(state.getDefaultNumber(), at::kDouble)
+                     : Reals(given->second);
         })
-        .Case([&](pref::CountOp count) {
-          const Axis axis = count.getAxis().getValue();
-          return axis.isRow() ? at::scalar_tensor(num_rows_, at::kDouble)
-                              : counts_.at(RoleOf(axis)).to(at::kDouble);
+        .Case([&](pref::CountOp count) { return CountOf(count.getAxis().getValue()); })
+        .Case([&](pref::PositionOp position) {
+          return PointsOf(position.getAxis().getValue()).places.to(at::kDouble);
         })
-        .Case([&](pref::SumOp) { return Reduce(op, /*mean=*/false); })
-        .Case([&](pref::MeanOp) { return Reduce(op, /*mean=*/true); })
+        .Case([&](pref::PairIndexOp index) {
+          const at::Tensor& side = IsFirst(index) ? pairs_->first : pairs_->second;
+          return points_.at("member").places.index_select(0, side).to(at::kDouble);
+        })
+        .Case([&](pref::UniformOp uniform) {
+          return UniformAt(Given(op, 0).item<double>(), InnermostOf(uniform.getResult()).size);
+        })
+        .Default([](mlir::Operation*) { return at::Tensor(); });
+  }
+
+  template <typename Op>
+  static bool IsFirst(Op op) {
+    return op.getSide() == pref::PairSide::First;
+  }
+
+  // Element-wise with more than two operands, reductions, and what moves values between points.
+  at::Tensor Structural(mlir::Operation* op) const {
+    return llvm::TypeSwitch<mlir::Operation*, at::Tensor>(op)
+        .Case([&](pref::SumOp) { return SumOver(Given(op, 0), op->getOperand(0)); })
+        .Case([&](pref::MeanOp) { return MeanOver(Given(op, 0), op->getOperand(0)); })
         .Case([&](pref::BroadcastOp) { return Operand(op, 0).clone(); })
         .Case([&](pref::StopGradientOp) { return Operand(op, 0).detach(); })
         .Case([&](pref::CompareOp compare) { return Compare(compare); })
@@ -220,15 +308,18 @@ class Evaluator {
     if (const auto found = binary.find(name); found != binary.end()) {
       return found->second(Operand(op, 0), Operand(op, 1));
     }
-    return Structural(op);
+    if (auto read = mlir::dyn_cast<pref::VocabularyOpInterface>(op)) return Read(read);
+    const at::Tensor leaf = Leaf(op);
+    return leaf.defined() ? leaf : Structural(op);
   }
 
   const schedule::Signature& signature_;
   const Call& call_;
   int64_t num_rows_ = 0;
-  std::map<std::string, at::Tensor> counts_,
-      rows_;  // by response: tokens of each row [B], row of each token [M]
-  std::map<std::string, at::Tensor> leaves_, logp_;
+  std::map<std::string, PointSet> points_;  // by axis, and "row"
+  std::unique_ptr<MemberPairs> pairs_;      // where there is an axis of pairs
+  std::map<std::string, at::Tensor> leaves_, labels_, logits_, logp_;
+  std::map<std::string, at::Tensor> new_state_;
   llvm::DenseMap<mlir::Value, at::Tensor> values_;
 };
 

@@ -42,8 +42,13 @@ struct Expected {
 
 const Expected kExpected[] = {
     {"dpo", {}, kRowLocal, kRowLocal, ""},
+    {"dpo", {{"f_divergence_type", "forward_kl"}}, kRowLocal, kRowLocal, ""},
+    {"dpo", {{"f_divergence_type", "js_divergence"}}, kRowLocal, kRowLocal, ""},
+    {"dpo", {{"f_divergence_type", "alpha_divergence"}}, kRowLocal, kRowLocal, ""},
+    {"exo_pair", {}, kRowLocal, kRowLocal, ""},
     {"ipo", {}, kRowLocal, kRowLocal, ""},
     {"mdpo", {}, kRowLocal, kRowLocal, ""},
+    {"robust", {}, kRowLocal, kRowLocal, ""},
     {"simpo", {}, kRowLocal, kRowLocal, ""},
 };
 

@@ -60,7 +60,7 @@ def facts(indent, case):
 
 
 def write(folder, name, distributions, inputs, cases):
-    """`inputs` are those of all cases."""
+    """distributions: whose log-probabilities the objective reads. `inputs` are those of all cases."""
     listed = {k: torch.as_tensor(v).tolist() for k, v in {**inputs, **cases[0].inputs}.items()}
     outputs = run(cases[0], inputs, distributions)
     lines = facts(1, cases[0]) + [section(1, "inputs", listed), section(1, "outputs", outputs)]

@@ -63,7 +63,8 @@ def halva():
     distributions = ["policy.chosen", "policy.rejected", "policy.response", "reference.response"]
     inputs = make_inputs(distributions, {**LENGTHS, "response": [1, 2, 3]}, 17)
     # Row 2 has no second phrase.
-    return distributions, inputs, [authors.halva_case(0.4, [0, -1, 0, 1, 1, 0], [0, -1, 1, 1, 0, 0], 2)]
+    chosen_phrase, rejected_phrase = [0.0, -1.0, 0.0, 1.0, 1.0, 0.0], [0.0, -1.0, 1.0, 1.0, 0.0, 0.0]
+    return distributions[:2], inputs, [authors.halva_case(0.4, chosen_phrase, rejected_phrase, 2)]
 
 
 def kto():

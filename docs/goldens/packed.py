@@ -1,8 +1,8 @@
 """Packed inputs of an objective, and what other people's trainers want instead: padded batches and models.
 
 A distribution is called as in the objective's signature ("policy.chosen", "reference(2).chosen"). `<name>.hidden`
-[M, H], `<name>.labels` [M] and `<name>.offsets` [sequences + 1] are packed over its sequences; `<model>.head` is [V, H].
-Everything is f64 and a multiple of 1/32, which f32 holds exactly. The head is torch's own log_softmax.
+[M, H], `<name>.labels` [M] and `<name>.offsets` [sequences + 1] are packed over its sequences; `<model>.head` is
+[V, H]. Everything is f64 and a multiple of 1/32, which f32 holds exactly. The head is torch's own log_softmax.
 """
 import types
 
@@ -142,8 +142,10 @@ class InDouble(TorchFunctionMode):
     """Runs code that names float32 in f64: casts to float32 are to f64, and f64 tensors say that they are float32."""
 
     def __torch_function__(self, function, arguments, values=(), keywords=None):
-        keywords = keywords or {}
-        casts = function is torch.Tensor.to and torch.float32 in (*values[1:], keywords.get("dtype"))
+        keywords = dict(keywords or {})
+        if keywords.get("dtype") is torch.float32:
+            keywords["dtype"] = torch.float64
+        casts = function is torch.Tensor.to and torch.float32 in values[1:]
         if casts or function is torch.Tensor.float:
             return values[0].double()
         result = function(*values, **keywords)

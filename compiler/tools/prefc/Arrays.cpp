@@ -143,29 +143,58 @@ std::string arraysToJson(const Arrays& arrays) {
   return json.dump(1) + "\n";
 }
 
-absl::StatusOr<Golden> readGolden(const std::string& path) {
+// One case. `where` names the file, and the case where it is not the first.
+static absl::StatusOr<Golden> goldenFromJson(const Json& json, const std::string& where) {
+  const auto refuse = [&](absl::string_view member, absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ": ", member, ": ", what));
+  };
+  if (!json.is_object())
+    return absl::InvalidArgumentError(absl::StrCat(where, ": expected an object"));
+  if (!json.contains("origin")) return refuse("origin", "missing");
+  if (!json["origin"].is_string()) return refuse("origin", "expected a string");
+  Golden golden;
+  golden.origin = json["origin"].get<std::string>();
+  for (const char* member : {"hyperparameters", "outputs"}) {
+    if (!json.contains(member)) return refuse(member, "missing");
+  }
+  for (const auto& [name, value] : json["hyperparameters"].items()) {
+    if (!value.is_number())
+      return refuse(absl::StrCat("hyperparameters.", name), "expected a number");
+    golden.hyperparameters[name] = value.get<double>();
+  }
+  const Json options = json.value("options", Json::object());
+  for (const auto& [name, value] : options.items()) {
+    if (!value.is_string()) return refuse(absl::StrCat("options.", name), "expected a string");
+    golden.options[name] = value.get<std::string>();
+  }
+  ALIDADE_ASSIGN_OR_RETURN(
+      golden.inputs, arraysFromJson(json.value("inputs", Json::object()), where + ": inputs"));
+  ALIDADE_ASSIGN_OR_RETURN(golden.outputs, arraysFromJson(json["outputs"], where + ": outputs"));
+  return golden;
+}
+
+absl::StatusOr<std::vector<Golden>> readGoldens(const std::string& path) {
   ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded())
     return absl::InvalidArgumentError(absl::StrCat(path, ": not valid JSON"));
-  for (const char* member : {"origin", "hyperparameters", "inputs", "outputs"}) {
-    if (!json.contains(member))
-      return absl::InvalidArgumentError(absl::StrCat(path, ": ", member, ": missing"));
+  ALIDADE_ASSIGN_OR_RETURN(Golden first, goldenFromJson(json, path));
+  if (!json.contains("inputs"))
+    return absl::InvalidArgumentError(absl::StrCat(path, ": inputs: missing"));
+  std::vector<Golden> goldens = {std::move(first)};
+  for (const Json& item : json.value("cases", Json::array())) {
+    ALIDADE_ASSIGN_OR_RETURN(
+        Golden golden,
+        goldenFromJson(item, absl::StrCat(path, ": cases[", goldens.size() - 1, "]")));
+    golden.inputs.insert(goldens[0].inputs.begin(), goldens[0].inputs.end());
+    goldens.push_back(std::move(golden));
   }
-  Golden golden;
-  if (!json["origin"].is_string())
-    return absl::InvalidArgumentError(absl::StrCat(path, ": origin: expected a string"));
-  golden.origin = json["origin"].get<std::string>();
-  for (const auto& [name, value] : json["hyperparameters"].items()) {
-    if (!value.is_number()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ": hyperparameters.", name, ": expected a number"));
-    }
-    golden.hyperparameters[name] = value.get<double>();
-  }
-  ALIDADE_ASSIGN_OR_RETURN(golden.inputs, arraysFromJson(json["inputs"], path + ": inputs"));
-  ALIDADE_ASSIGN_OR_RETURN(golden.outputs, arraysFromJson(json["outputs"], path + ": outputs"));
-  return golden;
+  return goldens;
+}
+
+absl::StatusOr<Golden> readGolden(const std::string& path) {
+  ALIDADE_ASSIGN_OR_RETURN(std::vector<Golden> goldens, readGoldens(path));
+  return std::move(goldens[0]);
 }
 
 }  // namespace alidade::pref

@@ -46,11 +46,17 @@ std::string arraysToJson(const Arrays& arrays);
 struct Golden {
   std::string origin;  // whose implementation, which version
   std::map<std::string, double> hyperparameters;
+  std::map<std::string, std::string> options;  // those that differ from their defaults
   Arrays inputs, outputs;
 };
 
-// {"origin", "redo", "hyperparameters": {}, "inputs": {}, "outputs": {}} as docs/goldens writes it.
-// Errors name the file and the member.
+// {"origin", "redo", "hyperparameters": {}, "options": {}, "inputs": {}, "outputs": {}, "cases":
+// []} as docs/goldens writes it. A further case has the inputs of the first and, in their place or
+// besides, its own; hyperparameters, options and outputs are its own. At least one. Errors name the
+// file and the member.
+absl::StatusOr<std::vector<Golden>> readGoldens(const std::string& path);
+
+// The first of them.
 absl::StatusOr<Golden> readGolden(const std::string& path);
 
 }  // namespace alidade::pref
