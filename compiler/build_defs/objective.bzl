@@ -24,7 +24,7 @@ load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
 
 _PREFC = "//compiler/tools/prefc"
 
-def objective(name, src, golden, paper, visibility = None):
+def objective(name, src, golden, paper, applies = [], visibility = None):
     """Compiles and tests the objective of `src`.
 
     Args:
@@ -32,6 +32,7 @@ def objective(name, src, golden, paper, visibility = None):
       src: the definition, `<name>.mlir`.
       golden: inputs and outputs of somebody else's implementation (docs/goldens); at most 100 lines.
       paper: what the definition must cite.
+      applies: definitions of the objectives that it applies, such as "//compiler/objectives/dpo:dpo.mlir".
       visibility: as usual.
     """
     if src != name + ".mlir":
@@ -44,7 +45,7 @@ def objective(name, src, golden, paper, visibility = None):
     emit = "$(location %s) emit $(location %s) --paper=%s " % (_PREFC, src, paper)
     native.genrule(
         name = name + "_object",
-        srcs = [src],
+        srcs = [src] + applies,
         outs = [name + ".o"],
         cmd = emit + "--object=$@",
         tools = [_PREFC],
@@ -52,7 +53,7 @@ def objective(name, src, golden, paper, visibility = None):
     )
     native.genrule(
         name = name + "_texts",
-        srcs = [src],
+        srcs = [src] + applies,
         outs = [name + "_ir.mlir", name + ".md", name + ".signature.json"],
         cmd = emit + ("--differentiated=$(location {0}_ir.mlir) --doc=$(location {0}.md) " +
                       "--signature=$(location {0}.signature.json)").format(name),
@@ -94,5 +95,5 @@ def objective(name, src, golden, paper, visibility = None):
                 "$(location %s)" % src,
                 "$(location %s)" % golden,
             ],
-            data = [":%s_checks" % name, src, golden],
+            data = [":%s_checks" % name, src, golden] + applies,
         )
