@@ -157,6 +157,11 @@ class Evaluator {
   at::Tensor Operand(mlir::Operation* op, unsigned i) const {
     return Lift(Given(op, i), pref::axesOf(op->getOperand(i)), pref::axesOf(op->getResult(0)));
   }
+  // An operand at the points of the axes of another.
+  at::Tensor OperandLike(mlir::Operation* op, unsigned i, mlir::Value like) const {
+    return Lift(Given(op, i), pref::axesOf(op->getOperand(i)), pref::axesOf(like));
+  }
+
   at::Tensor Sum(const at::Tensor& x, const PointSet& points, bool row) const {
     if (row) return x.sum();
     return at::zeros({points.counts.numel()}, at::kDouble).index_add(0, points.parents, x);
@@ -172,6 +177,11 @@ class Evaluator {
   at::Tensor MeanOver(const at::Tensor& x, mlir::Value like) const {
     return SumOver(x, like) / CountOf(pref::axesOf(like).back()).clamp_min(1);
   }
+  // Groups' results as a value: one number where the groups are those of the rows.
+  at::Tensor Reduced(const at::Tensor& per_group, const Axis& axis) const {
+    return axis.isRow() ? per_group[0] : per_group;
+  }
+
   at::Tensor Compare(pref::CompareOp op) const {
     const at::Tensor a = Operand(op, 0), b = Operand(op, 1);
     const auto holds = [&] {
@@ -261,6 +271,16 @@ class Evaluator {
     return llvm::TypeSwitch<mlir::Operation*, at::Tensor>(op)
         .Case([&](pref::SumOp) { return SumOver(Given(op, 0), op->getOperand(0)); })
         .Case([&](pref::MeanOp) { return MeanOver(Given(op, 0), op->getOperand(0)); })
+        .Case([&](pref::ReduceMaxOp) {
+          const Axis axis = pref::axesOf(op->getOperand(0)).back();
+          return Reduced(ReduceGroups(Given(op, 0).detach(), PointsOf(axis),
+                                      [](const at::Tensor& x) {
+                                        return x.numel() == 0
+                                                   ? at::scalar_tensor(-HUGE_VAL, at::kDouble)
+                                                   : x.max();
+                                      }),
+                         axis);
+        })
         .Case([&](pref::BroadcastOp) { return Operand(op, 0).clone(); })
         .Case([&](pref::StopGradientOp) { return Operand(op, 0).detach(); })
         .Case([&](pref::CompareOp compare) { return Compare(compare); })
@@ -270,7 +290,112 @@ class Evaluator {
         .Case([&](pref::ClampOp) {
           return at::clamp(Operand(op, 0), Operand(op, 1), Operand(op, 2));
         })
+        .Case([&](pref::SortOp sort) {
+          const at::Tensor order = values_.lookup(sort.getOrder());
+          return Given(op, 0).index_select(0, SortedOrder(order, InnermostOf(sort.getX())));
+        })
+        .Case([&](pref::UnsortOp unsort) {
+          const at::Tensor order = SortedOrder(Given(op, 1), InnermostOf(unsort.getX()));
+          return Given(op, 0).index_select(0, order.argsort());
+        })
+        .Case([&](pref::ScanOp scan) {
+          const PointSet& points = InnermostOf(scan.getX());
+          // The decay of each group: that of its first point.
+          const at::Tensor decay = OperandLike(op, 1, scan.getX()).detach();
+          const at::Tensor first = points.offsets.slice(0, 0, -1).clamp_max(points.size - 1);
+          return Scan(Given(op, 0), decay.index_select(0, first), points, scan.getReverse());
+        })
+        .Case([&](pref::SegmentSumOp sum) {
+          const PointSet& segments = InnermostOf(sum.getResult());
+          const PointSet& tokens = InnermostOf(sum.getX());
+          const SegmentPlaces at = FindSegments(Given(op, 1), tokens.parents, segments);
+          return at::zeros({segments.size}, at::kDouble)
+              .index_add(0, at.index, Given(op, 0) * at.inside.to(at::kDouble));
+        })
+        .Case([&](pref::SegmentGatherOp gather) {
+          const PointSet& tokens = InnermostOf(gather.getResult());
+          const SegmentPlaces at =
+              FindSegments(Given(op, 1), tokens.parents, InnermostOf(gather.getX()));
+          return Given(op, 0).index_select(0, at.index) * at.inside.to(at::kDouble);
+        })
+        .Case([&](pref::PairGatherOp gather) {
+          return Given(op, 0).index_select(0, IsFirst(gather) ? pairs_->first : pairs_->second);
+        })
+        .Case([&](pref::PairScatterOp scatter) {
+          return at::zeros({points_.at("member").size}, at::kDouble)
+              .index_add(0, IsFirst(scatter) ? pairs_->first : pairs_->second, Given(op, 0));
+        })
+        .Default([&](mlir::Operation* other) { return Composite(other); });
+  }
+
+  // By their definitions, not by what they expand to.
+  at::Tensor Composite(mlir::Operation* op) const {
+    return llvm::TypeSwitch<mlir::Operation*, at::Tensor>(op)
+        .Case([&](pref::WeightedSumOp sum) {
+          const at::Tensor total = SumOver(Given(op, 0) * Given(op, 1), sum.getX());
+          if (!sum.getNormalized()) return total;
+          const at::Tensor weight = SumOver(Given(op, 1), sum.getX());
+          return total / at::where(weight.eq(0), at::ones_like(weight), weight);
+        })
+        .Case([&](pref::SumFirstOp sum) { return PartialSum(op, sum.getX(), /*first=*/true); })
+        .Case([&](pref::SumAfterOp sum) { return PartialSum(op, sum.getX(), /*first=*/false); })
+        .Case([&](pref::ScatterAtOp scatter) {
+          const at::Tensor places = InnermostOf(scatter.getResult()).places.to(at::kDouble);
+          return Operand(op, 0) * places.eq(Operand(op, 1).detach()).to(at::kDouble);
+        })
+        .Case([&](pref::StdOp std) {
+          const int64_t missing = std.getUnbiased() ? 1 : 0;
+          const Axis axis = pref::axesOf(std.getX()).back();
+          return Reduced(
+              ReduceGroups(Given(op, 0), PointsOf(axis),
+                           [&](const at::Tensor& x) { return Variance(x, missing).sqrt(); }),
+              axis);
+        })
+        .Case([&](pref::LeaveOneOutOp other) {
+          return MapGroups(Given(op, 0), InnermostOf(other.getX()), [](const at::Tensor& x) {
+            return (x.sum() - x) / std::max<int64_t>(1, x.numel() - 1);
+          });
+        })
+        .Case([&](pref::WhitenOp whiten) {
+          const at::Tensor eps = Given(op, 1);
+          return MapGroups(Given(op, 0), InnermostOf(whiten.getX()), [&](const at::Tensor& x) {
+            return (x - x.mean()) / (Variance(x, 1) + eps).sqrt();
+          });
+        })
+        .Case([&](pref::QuantileOp quantile) { return Quantile(quantile); })
+        .Case([&](pref::RandomSubsetOp) {
+          const at::Tensor weight = Given(op, 0).detach();
+          const at::Tensor keys = -UniformAt(Given(op, 2).item<double>(), num_rows_).log() / weight;
+          const int64_t wanted = std::floor(Given(op, 1).item<double>() * num_rows_ + 0.5);
+          const at::Tensor ranks = SortedOrder(keys, points_.at("row")).argsort();
+          return ranks.lt(wanted).to(at::kDouble);
+        })
         .Default([](mlir::Operation*) { return at::Tensor(); });
+  }
+
+  // Sum of squared distances to the mean, by count - missing.
+  static at::Tensor Variance(const at::Tensor& x, int64_t missing) {
+    return (x - x.mean()).square().sum() / std::max<int64_t>(1, x.numel() - missing);
+  }
+
+  at::Tensor PartialSum(mlir::Operation* op, mlir::Value x, bool first) const {
+    const at::Tensor in_first =
+        InnermostOf(x).places.to(at::kDouble).lt(OperandLike(op, 1, x).detach());
+    const at::Tensor taken = first ? in_first : in_first.logical_not();
+    return SumOver(Given(op, 0) * taken.to(at::kDouble), x);
+  }
+
+  at::Tensor Quantile(pref::QuantileOp op) const {
+    const Axis axis = pref::axesOf(op.getX()).back();
+    const at::Tensor q = Operand(op, 1).detach().clamp(0, 1).reshape({-1});
+    int64_t group = 0;
+    return Reduced(ReduceGroups(Given(op, 0).detach(), PointsOf(axis),
+                                [&](const at::Tensor& x) {
+                                  const at::Tensor at = q[group++];
+                                  return x.numel() == 0 ? at::zeros({}, at::kDouble)
+                                                        : at::quantile(x, at.item<double>());
+                                }),
+                   axis);
   }
 
   at::Tensor Evaluate(mlir::Operation* op) const {
