@@ -48,3 +48,29 @@ pref.objective @predicate_name {
   // expected-error @+1 {{expected a predicate, one of eq, ne, lt, le, gt, ge; got 'greater'}}
   %c = pref.compare greater %w, %w
 }
+
+// -----
+
+pref.objective @members_and_tokens {
+  // expected-note @+1 {{this value has axes [row, member, token(member)]}}
+  %t = pref.logprob policy(member)
+  // expected-note @+1 {{this value has axes [row, token(chosen)]}}
+  %c = pref.logprob policy(chosen)
+  // expected-error @+1 {{'pref.sub' op (C1) cannot combine axes [row, member, token(member)] with [row, token(chosen)]: one must be a prefix of the other}}
+  %d = pref.sub %t, %c
+  %s = pref.sum %d over token
+  pref.yield %s
+}
+
+// -----
+
+pref.objective @members_and_pairs {
+  %t = pref.logprob policy(member)
+  // expected-note @+1 {{this value has axes [row, member]}}
+  %s = pref.sum %t over token
+  // expected-note @+1 {{this value has axes [row, pair]}}
+  %p = pref.pair_gather %s first
+  // expected-error @+1 {{'pref.sub' op (C1) cannot combine axes [row, member] with [row, pair]: one must be a prefix of the other}}
+  %d = pref.sub %s, %p
+  pref.yield %d
+}

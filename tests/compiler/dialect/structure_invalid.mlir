@@ -179,3 +179,23 @@ pref.objective @objective_c5 attributes {papr = "arXiv:1"} {
   %m = pref.mean %s over row
   pref.yield %m
 }
+
+// -----
+
+pref.objective @yield_c1_member {
+  // expected-note @+1 {{the loss}}
+  %t = pref.logprob policy(member)
+  // expected-error @+1 {{'pref.yield' op (C1) loss must be [], got [row, member, token(member)]; reduce it with pref.mean ... over token, then over member, then over row}}
+  pref.yield %t
+}
+
+// -----
+
+pref.objective @yield_c1_pair {
+  %t = pref.logprob policy(member)
+  %s = pref.sum %t over token
+  // expected-note @+1 {{the loss}}
+  %p = pref.pair_gather %s first
+  // expected-error @+1 {{'pref.yield' op (C1) loss must be [], got [row, pair]; reduce it with pref.mean ... over pair, then over row}}
+  pref.yield %p
+}

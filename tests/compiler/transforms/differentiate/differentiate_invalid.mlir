@@ -79,3 +79,32 @@ pref.objective @no_entropy {
   %v = pref.mean %h over token
   pref.yield %m metrics("entropy" = %v)
 }
+
+// -----
+
+// Both neighbours on the path are named, far from the score and far from the loss.
+pref.objective @value_only_on_a_path {
+  %t = pref.logprob policy(chosen)
+  %s = pref.sum %t over token
+  // expected-note @+1 {{a gradient is wanted for this value}}
+  %e = pref.exp %s
+  // expected-error @+1 {{'pref.sign' op is value-only: no gradient passes, but the loss depends on its result; use pref.stop_gradient on the operand if that is meant}}
+  %a = pref.sign %e
+  // expected-note @+1 {{the gradient arrives from here}}
+  %b = pref.neg %a
+  %m = pref.mean %b over row
+  pref.yield %m
+}
+
+// -----
+
+pref.objective @argmax_as_a_number {
+  %t = pref.logprob policy(chosen)
+  // expected-error @+1 {{'pref.argmax' op is value-only: no gradient passes, but the loss depends on its result; say `detached` if that is meant}}
+  %y = pref.argmax policy(chosen)
+  // expected-note @+1 {{the gradient arrives from here}}
+  %p = pref.mul %t, %y
+  %s = pref.sum %p over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
