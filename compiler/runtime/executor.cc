@@ -183,7 +183,13 @@ class Walk {
     const int64_t vocabulary = z.size(1);
     float* logits = z.mutable_data_ptr<float>();
     float* logp = chunk_logp_.mutable_data_ptr<float>();
-    const AlidadeRowFn rows = objective_.variant().rows[0];
+    // All programs read the log-probability; only those of distributions with gradient write one.
+    int64_t program = 0;
+    for (const Segment& s : chunk.segments) {
+      const Distribution& d = signature_.distributions[s.distribution];
+      if (gradient && d.requires_grad) program = d.program;
+    }
+    const AlidadeRowFn rows = objective_.variant().rows[program];
     at::parallel_for(0, z.size(0), RowGrain(vocabulary), [&](int64_t begin, int64_t end) {
       AlidadeRowArgs args = {};
       args.logits = logits + begin * vocabulary;

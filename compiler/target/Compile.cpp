@@ -2,6 +2,7 @@
 
 #include "compiler/conversion/RowKernel.h"
 #include "compiler/conversion/ScalarBlock.h"
+#include "compiler/schedule/signature.h"
 #include "compiler/target/cpu/CpuTarget.h"
 #include "compiler/target/nvptx/NvptxTarget.h"
 #include "llvm/Config/llvm-config.h"
@@ -43,6 +44,16 @@ FailureOr<SmallVector<const CpuLevel*>> levelsOf(ModuleOp module, const CompileO
   return levels;
 }
 
+// The row programs that the signature names: those of the objective's distributions.
+FailureOr<std::vector<schedule::RowProgram>> rowProgramsOf(ModuleOp module,
+                                                           StringRef signatureJson) {
+  absl::StatusOr<schedule::Signature> signature =
+      schedule::SignatureFromJson({signatureJson.data(), signatureJson.size()});
+  if (!signature.ok())
+    return module.emitError("unusable signature: ") << signature.status().ToString();
+  return signature->row_programs;
+}
+
 template <typename Op>
 std::string textOf(Op op) {
   std::string text;
@@ -50,16 +61,20 @@ std::string textOf(Op op) {
   return text;
 }
 
-LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions& options,
-                         CompiledObjective& result) {
-  OpBuilder builder(objective.getContext());
-  OwningOpRef<ModuleOp> holder = ModuleOp::create(objective.getLoc());
-  builder.setInsertionPointToEnd(holder->getBody());
-  auto module = gpu::GPUModuleOp::create(builder, objective.getLoc(), "alidade");
-  buildGpuRowKernel(module);
-  if (failed(buildGpuScalarBlock(module, objective))) return failure();
+void loadDialects(MLIRContext& context) {
+  context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect,
+                      gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect, math::MathDialect,
+                      memref::MemRefDialect, scf::SCFDialect, vector::VectorDialect>();
+}
+
+LogicalResult compileGpu(ObjectiveOp objective, StringRef signatureJson,
+                         const CompileOptions& options, CompiledObjective& result) {
+  FailureOr<OwningOpRef<ModuleOp>> holder =
+      buildGpuKernels(objective->getParentOfType<ModuleOp>(), signatureJson);
+  if (failed(holder)) return failure();
+  auto module = *(*holder)->getOps<gpu::GPUModuleOp>().begin();
   if (options.keepTexts) result.loops += textOf(module);
-  if (failed(lowerToNvvm(*holder))) return failure();
+  if (failed(lowerToNvvm(**holder))) return failure();
   FailureOr<std::string> sm80 = emitPtx(module, "sm_80");
   FailureOr<std::string> sm90a = emitPtx(module, "sm_90a");
   if (failed(sm80) || failed(sm90a)) return failure();
@@ -76,10 +91,15 @@ LogicalResult compileGpu(ObjectiveOp objective, const CompileOptions& options,
 LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels,
                          StringRef signatureJson, const CompileOptions& options,
                          CompiledObjective& result) {
+  FailureOr<std::vector<schedule::RowProgram>> programs =
+      rowProgramsOf(objective->getParentOfType<ModuleOp>(), signatureJson);
+  if (failed(programs)) return failure();
   OwningOpRef<ModuleOp> kernels = ModuleOp::create(objective.getLoc());
   ScalarBlockSizes scalars;
   for (const CpuLevel* level : levels) {
-    buildRowKernel(*kernels, ("alidade_rows_0_" + level->suffix).str(), level->floatLanes);
+    for (auto [k, program] : llvm::enumerate(*programs))
+      buildRowKernel(*kernels, ("alidade_rows_" + Twine(k) + "_" + level->suffix).str(),
+                     level->floatLanes, program);
     FailureOr<ScalarBlockSizes> sizes = buildScalarBlock(*kernels, level->suffix, objective);
     if (failed(sizes)) return failure();
     scalars = *sizes;
@@ -89,6 +109,7 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels
   table.name = objective.getSymName().str();
   table.signatureJson = signatureJson.str();
   table.definition = options.definition;
+  table.numRowPrograms = programs->size();
   table.hasKnown = scalars.hasKnown;
   table.scratch = scalars.scratch;
   table.known = scalars.known;
@@ -106,18 +127,34 @@ LogicalResult compileCpu(ObjectiveOp objective, ArrayRef<const CpuLevel*> levels
 
 }  // namespace
 
+FailureOr<OwningOpRef<ModuleOp>> buildGpuKernels(ModuleOp derived, StringRef signatureJson) {
+  FailureOr<ObjectiveOp> objective = onlyObjective(derived);
+  FailureOr<std::vector<schedule::RowProgram>> programs = rowProgramsOf(derived, signatureJson);
+  if (failed(objective) || failed(programs)) return failure();
+  loadDialects(*derived.getContext());
+  OpBuilder builder(derived.getContext());
+  OwningOpRef<ModuleOp> holder = ModuleOp::create(objective->getLoc());
+  builder.setInsertionPointToEnd(holder->getBody());
+  auto module = gpu::GPUModuleOp::create(builder, objective->getLoc(), "alidade");
+  for (auto [k, program] : llvm::enumerate(*programs)) {
+    const std::string name = ("alidade_rows_" + Twine(k)).str();
+    buildGpuRowKernel(module, name, program, RowElementType::kF32);
+    buildGpuRowKernel(module, name + "_bf16", program, RowElementType::kBf16);
+  }
+  if (failed(buildGpuScalarBlock(module, *objective))) return failure();
+  return holder;
+}
+
 FailureOr<CompiledObjective> compileObjective(ModuleOp derived, StringRef signatureJson,
                                               const CompileOptions& options) {
   FailureOr<ObjectiveOp> objective = onlyObjective(derived);
   FailureOr<SmallVector<const CpuLevel*>> levels = levelsOf(derived, options);
   if (failed(objective) || failed(levels)) return failure();
-  derived.getContext()
-      ->loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
-                    LLVM::LLVMDialect, NVVM::NVVMDialect, math::MathDialect, memref::MemRefDialect,
-                    scf::SCFDialect, vector::VectorDialect>();
+  loadDialects(*derived.getContext());
   CompiledObjective result;
   // First the GPU: its code is data of the object.
-  if (options.gpu && failed(compileGpu(*objective, options, result))) return failure();
+  if (options.gpu && failed(compileGpu(*objective, signatureJson, options, result)))
+    return failure();
   if (failed(compileCpu(*objective, *levels, signatureJson, options, result))) return failure();
   return result;
 }

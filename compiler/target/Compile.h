@@ -16,6 +16,7 @@
 
 #include "compiler/target/nvptx/NvptxTarget.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
 
 namespace alidade::pref {
 
@@ -47,11 +48,18 @@ struct CompiledObjective {
   std::string loops, llvm, assembly;
 };
 
-// `derived` holds exactly one pref.objective, after pref-differentiate; it is not changed. Thread
-// safe. Errors are diagnostics at the objective or at the operation concerned.
+// `derived` holds exactly one pref.objective, after pref-differentiate; it is not changed.
+// `signatureJson` is its signature (schedule::SignatureToJson), whose row programs say which row
+// kernels there are. Thread safe. Errors are diagnostics at the objective or at the operation
+// concerned.
 mlir::FailureOr<CompiledObjective> compileObjective(mlir::ModuleOp derived,
                                                     llvm::StringRef signatureJson,
                                                     const CompileOptions& options = {});
+
+// The GPU kernels before they are lowered: a module that holds one gpu.module, `alidade`, in
+// upstream dialects. Errors as above.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> buildGpuKernels(mlir::ModuleOp derived,
+                                                                   llvm::StringRef signatureJson);
 
 // "LLVM 22.1.8": part of every cache key.
 std::string toolchainVersion();

@@ -284,7 +284,9 @@ TEST_P(NamedCompileTest, GpuCodeAssemblesWithoutSpills) {
   ASSERT_NE(compiled.table, nullptr);
   for (const char* ptx : {compiled.table->ptx_sm80, compiled.table->ptx_sm90a}) {
     ASSERT_NE(ptx, nullptr);
-    EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_rows"));
+    for (size_t k = 0; k < compiled.derived.signature.row_programs.size(); ++k)
+      for (const char* suffix : {"(", "_bf16("})
+        EXPECT_THAT(ptx, HasSubstr(absl::StrCat(".visible .entry alidade_rows_", k, suffix)));
     EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_scalars"));
     EXPECT_THAT(ptx, HasSubstr(absl::StrCat(".param .align 8 .b8 alidade_scalars_param_0[",
                                             sizeof(AlidadeScalarArgs), "]")));
@@ -297,7 +299,7 @@ TEST_P(NamedCompileTest, GpuCodeAssemblesWithoutSpills) {
   EXPECT_THAT(compiled.code.assembly, HasSubstr("alidade_scalars_v4:"));
   if (!findPtxas()) GTEST_SKIP() << "skipped: no ptxas on this machine";
   ASSERT_GT(compiled.table->cubin_bytes, 4u);
-  ASSERT_EQ(compiled.code.resources.size(), 2u);
+  ASSERT_EQ(compiled.code.resources.size(), 1 + 2 * compiled.derived.signature.row_programs.size());
   for (const GpuKernelResources& kernel : compiled.code.resources) {
     EXPECT_EQ(kernel.spillBytes, 0u) << kernel.kernel;
     EXPECT_GT(kernel.registers, 0u) << kernel.kernel;
@@ -322,7 +324,7 @@ TEST_F(CompileTest, EveryOperationAssemblesForTheGpu) {
   ASSERT_NE(compiled.table, nullptr);
   EXPECT_THAT(compiled.table->ptx_sm90a, testing::Not(HasSubstr("call")));
   if (!findPtxas()) GTEST_SKIP() << "skipped: no ptxas on this machine";
-  EXPECT_EQ(compiled.code.resources.size(), 2u);
+  EXPECT_EQ(compiled.code.resources.size(), 1 + 2 * compiled.derived.signature.row_programs.size());
 }
 
 TEST_F(CompileTest, ANullCotangentIsNotComputed) {
@@ -362,7 +364,8 @@ TEST_F(CompileTest, WithoutPtxasThereIsPtxAndNoCubin) {
   ASSERT_THAT(derived, IsOk());
   CompileOptions options;
   options.ptxas = std::nullopt;
-  FailureOr<CompiledObjective> code = compileObjective(*derived->differentiated, "{}", options);
+  FailureOr<CompiledObjective> code = compileObjective(
+      *derived->differentiated, schedule::SignatureToJson(derived->signature), options);
   ASSERT_TRUE(succeeded(code));
   EXPECT_THAT(code->ptxSm80, HasSubstr(".target sm_80"));
   EXPECT_THAT(code->ptxSm90a, HasSubstr(".target sm_90a"));
@@ -380,7 +383,8 @@ TEST_F(CompileTest, AnAheadOfTimeObjectRegistersAndExportsNothing) {
   CompileOptions options;
   options.gpu = false;
   options.registerAtLoad = true;
-  FailureOr<CompiledObjective> code = compileObjective(*derived->differentiated, "{}", options);
+  FailureOr<CompiledObjective> code = compileObjective(
+      *derived->differentiated, schedule::SignatureToJson(derived->signature), options);
   ASSERT_TRUE(succeeded(code));
   auto object =
       llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(code->object, "every.o"));
@@ -397,7 +401,8 @@ TEST_F(CompileTest, AnAheadOfTimeObjectRegistersAndExportsNothing) {
   }
   EXPECT_THAT(exported, testing::IsEmpty());
   EXPECT_THAT(wanted, testing::ElementsAre("alidade_register_objective"));
-  FailureOr<CompiledObjective> again = compileObjective(*derived->differentiated, "{}", options);
+  FailureOr<CompiledObjective> again = compileObjective(
+      *derived->differentiated, schedule::SignatureToJson(derived->signature), options);
   ASSERT_TRUE(succeeded(again));
   EXPECT_EQ(again->object, code->object) << "the same objective must give the same bytes";
 }
@@ -409,12 +414,16 @@ TEST_F(CompileTest, RefusesWhatItCannotCompile) {
   absl::StatusOr<DerivedObjective> derived =
       deriveObjectiveText(kEveryOperation, "every.mlir", context);
   ASSERT_THAT(derived, IsOk());
-  EXPECT_TRUE(failed(compileObjective(*derived->canonical, "{}")));
+  EXPECT_TRUE(
+      failed(compileObjective(*derived->canonical, schedule::SignatureToJson(derived->signature))));
   EXPECT_THAT(message, HasSubstr("run pref-differentiate first"));
   CompileOptions options;
   options.cpus = {"x86-64-v2"};
-  EXPECT_TRUE(failed(compileObjective(*derived->differentiated, "{}", options)));
+  EXPECT_TRUE(failed(compileObjective(*derived->differentiated,
+                                      schedule::SignatureToJson(derived->signature), options)));
   EXPECT_THAT(message, HasSubstr("unknown CPU level 'x86-64-v2', expected x86-64-v3 or x86-64-v4"));
+  EXPECT_TRUE(failed(compileObjective(*derived->differentiated, "{}")));
+  EXPECT_THAT(message, HasSubstr("unusable signature: "));
   OwningOpRef<ModuleOp> empty = ModuleOp::create(UnknownLoc::get(&context));
   EXPECT_TRUE(failed(compileObjective(*empty, "{}")));
   EXPECT_THAT(message, HasSubstr("expected one pref.objective to compile, got 0"));

@@ -11,6 +11,7 @@
 #include "compiler/conversion/Emitter.h"
 #include "compiler/conversion/RowKernel.h"
 #include "compiler/runtime/jit/object_loader.h"
+#include "compiler/schedule/row_program.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -64,6 +65,8 @@ void buildMathLoop(ModuleOp module, StringRef name) {
   func::ReturnOp::create(builder, e.loc);
 }
 
+const schedule::RowProgram kLogProb = {{{"logprob", true}}};
+
 // Code of the row kernel and of the math loop for all levels.
 CpuCode compileKernels(bool keepTexts) {
   MLIRContext context;
@@ -73,7 +76,7 @@ CpuCode compileKernels(bool keepTexts) {
   SmallVector<const CpuLevel*> levels;
   for (const CpuLevel& level : cpuLevels()) {
     levels.push_back(&level);
-    buildRowKernel(*module, ("alidade_rows_0_" + level.suffix).str(), level.floatLanes);
+    buildRowKernel(*module, ("alidade_rows_0_" + level.suffix).str(), level.floatLanes, kLogProb);
     buildMathLoop(*module, ("alidade_scalars_" + level.suffix).str());
   }
   TableContents table;

@@ -120,6 +120,13 @@ LogicalResult lowerToNvvm(ModuleOp module) {
   for (ByValue& parameter : byValue)
     parameter.module.lookupSymbol<LLVM::LLVMFuncOp>(parameter.kernel)
         .setArgAttr(parameter.parameter, LLVM::LLVMDialect::getByValAttrName(), parameter.type);
+  // One block per multiprocessor is enough: without a word ptxas spills registers of large kernels
+  // to fit more.
+  module.walk([](LLVM::LLVMFuncOp kernel) {
+    if (kernel->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName()))
+      kernel->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      IntegerAttr::get(IntegerType::get(kernel.getContext(), 32), 1));
+  });
   return success();
 }
 

@@ -6,6 +6,9 @@
 #include <fstream>
 
 #include "compiler/conversion/RowKernel.h"
+#include "compiler/runtime/abi.h"
+#include "compiler/schedule/row_program.h"
+#include "compiler/target/RowReference.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "llvm/Support/FileSystem.h"
@@ -36,11 +39,16 @@ class NvptxTest : public testing::Test {
     module = ModuleOp::create(UnknownLoc::get(&context));
   }
 
-  std::string rowKernelPtx(StringRef chip) {
+  // PTX of the kernels alidade_rows_<k> and alidade_rows_<k>_bf16 of `programs`.
+  std::string rowKernelPtx(StringRef chip, ArrayRef<schedule::RowProgram> programs) {
     OwningOpRef<ModuleOp> holder = ModuleOp::create(UnknownLoc::get(&context));
     OpBuilder builder = OpBuilder::atBlockEnd(holder->getBody());
     auto kernels = gpu::GPUModuleOp::create(builder, builder.getUnknownLoc(), "alidade");
-    buildGpuRowKernel(kernels);
+    for (auto [k, program] : llvm::enumerate(programs)) {
+      const std::string name = ("alidade_rows_" + Twine(k)).str();
+      buildGpuRowKernel(kernels, name, program, RowElementType::kF32);
+      buildGpuRowKernel(kernels, name + "_bf16", program, RowElementType::kBf16);
+    }
     EXPECT_TRUE(succeeded(lowerToNvvm(*holder)));
     FailureOr<std::string> ptx = emitPtx(kernels, chip);
     EXPECT_TRUE(succeeded(ptx));
@@ -69,36 +77,58 @@ class NvptxTest : public testing::Test {
   OwningOpRef<ModuleOp> module;
 };
 
+const schedule::RowProgram kLogProb = {{{"logprob", true}}};
+
 TEST_F(NvptxTest, RowKernelIsLeanPtx) {
   for (StringRef chip : {"sm_80", "sm_90a"}) {
-    const std::string ptx = rowKernelPtx(chip);
+    const std::string ptx = rowKernelPtx(chip, kLogProb);
     EXPECT_THAT(ptx, HasSubstr(".target " + chip.str()));
-    EXPECT_THAT(ptx, HasSubstr(".visible .entry alidade_rows"));
+    for (const char* name : {"alidade_rows_0", "alidade_rows_0_bf16"}) {
+      EXPECT_THAT(ptx, HasSubstr(std::string(".visible .entry ") + name + "("));
+      EXPECT_THAT(ptx, HasSubstr(".param .align 8 .b8 " + std::string(name) + "_param_0[" +
+                                 std::to_string(sizeof(AlidadeRowArgs)) + "]"));
+    }
     EXPECT_THAT(ptx, HasSubstr("ex2.approx.ftz.f32"));
     EXPECT_THAT(ptx, HasSubstr("ld.global.v4"));
     EXPECT_THAT(ptx, HasSubstr("st.global.v4"));
     EXPECT_THAT(ptx, HasSubstr("shfl.sync.bfly"));
-    EXPECT_THAT(ptx, Not(HasSubstr("call")));    // no device library
-    EXPECT_THAT(ptx, Not(HasSubstr(".local")));  // no stack
+    EXPECT_THAT(ptx, HasSubstr(".minnctapersm 1"));
   }
 }
 
-TEST_F(NvptxTest, PtxasAcceptsTheRowKernelWithoutSpills) {
+TEST_F(NvptxTest, RowKernelsCallNothingAndHaveNoStack) {
+  for (const schedule::RowProgram& program : rowPrograms()) {
+    const std::string ptx = rowKernelPtx("sm_80", program);
+    EXPECT_THAT(ptx, Not(HasSubstr("call"))) << program.ToString();  // no device library
+    EXPECT_THAT(ptx, Not(HasSubstr(".local"))) << program.ToString();
+    // Generic accesses would be slower, and would mean that a pointer's space is not known.
+    EXPECT_THAT(ptx, Not(testing::ContainsRegex("(ld|st)\\.(v4\\.)?[bfu](16|32|64)")))
+        << program.ToString();
+  }
+}
+
+TEST_F(NvptxTest, PtxasAcceptsTheRowKernelsWithoutSpills) {
   std::optional<std::string> ptxas = findPtxas();
   if (!ptxas) GTEST_SKIP() << "skipped: no ptxas on this machine";
+  const std::vector<schedule::RowProgram> programs = rowPrograms();
   for (StringRef chip : {"sm_80", "sm_90a"}) {
-    FailureOr<Cubin> cubin = assemblePtx(*module, *ptxas, rowKernelPtx(chip), chip);
+    FailureOr<Cubin> cubin = assemblePtx(*module, *ptxas, rowKernelPtx(chip, programs), chip);
     ASSERT_TRUE(succeeded(cubin));
     EXPECT_EQ(cubin->bytes.substr(0, 4),
               "\x7f"
               "ELF");
-    ASSERT_EQ(cubin->resources.size(), 1u);
-    EXPECT_EQ(cubin->resources[0].kernel, "alidade_rows");
-    EXPECT_EQ(cubin->resources[0].spillBytes, 0u);
-    EXPECT_GT(cubin->resources[0].sharedBytes, 0u);
-    // So that three blocks of 512 threads share the 65536 registers of a multiprocessor.
-    EXPECT_LE(cubin->resources[0].registers, 42u) << chip.str();
-    EXPECT_GT(cubin->resources[0].registers, 0u);
+    ASSERT_EQ(cubin->resources.size(), 2 * programs.size());
+    for (const GpuKernelResources& kernel : cubin->resources) {
+      EXPECT_EQ(kernel.spillBytes, 0u) << kernel.kernel;
+      EXPECT_GT(kernel.registers, 0u) << kernel.kernel;
+      // Blocks of 512 threads: the kernel must be able to start.
+      EXPECT_LE(kernel.registers, 128u) << kernel.kernel;
+      if (kernel.kernel == "alidade_rows_0" || kernel.kernel == "alidade_rows_0_bf16") {
+        EXPECT_GT(kernel.sharedBytes, 0u);
+        // So that two blocks share the 65536 registers of a multiprocessor.
+        EXPECT_LE(kernel.registers, 64u) << chip.str() << ' ' << kernel.kernel;
+      }
+    }
   }
 }
 
