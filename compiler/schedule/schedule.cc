@@ -1,164 +1,118 @@
 #include "compiler/schedule/schedule.h"
 
-#include <algorithm>
-#include <utility>
-
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/status/status.h"
 
 namespace alidade::schedule {
 namespace {
 
-// Appends to a schedule; knows how a chunk of each sort is worked on.
-class Builder {
- public:
-  Builder(const Signature& signature, const Problem& problem, Schedule& schedule)
-      : signature_(signature), problem_(problem), schedule_(schedule) {}
+template <typename... Parts>
+absl::Status Invalid(const Parts&... parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
 
-  int64_t AddChunk(Chunk chunk) {
-    const HeadShape& head = problem_.heads.at(chunk.model);
-    const int64_t tokens = chunk.num_tokens();
-    schedule_.max_tokens = std::max(schedule_.max_tokens, tokens);
-    if (!chunk.borrows_head_gradient) {
-      schedule_.max_logits = std::max(schedule_.max_logits, tokens * head.vocabulary);
+absl::Status CheckOffsets(const Signature& signature, const Problem& problem) {
+  if (problem.offsets.size() != signature.axes.size()) {
+    return Invalid("offsets: expected those of ", signature.axes.size(), " axes, got ",
+                   problem.offsets.size());
+  }
+  for (size_t i = 0; i < signature.axes.size(); ++i) {
+    const Axis& axis = signature.axes[i];
+    const std::vector<int64_t>& offsets = problem.offsets[i];
+    const int64_t parents =
+        axis.parent < 0 ? problem.num_rows() : problem.offsets[axis.parent].back();
+    if (static_cast<int64_t>(offsets.size()) != parents + 1) {
+      return Invalid("offsets of ", axis.Name(), ": expected ", parents + 1, " numbers, got ",
+                     offsets.size());
     }
-    schedule_.max_hidden = std::max(schedule_.max_hidden, tokens * head.hidden);
-    schedule_.chunks.push_back(std::move(chunk));
-    return schedule_.chunks.size() - 1;
-  }
-
-  void Scores(int64_t chunk, bool gradient) {
-    Add({.op = StepOp::kGather, .chunk = chunk});
-    Add({.op = StepOp::kHeadGemm, .chunk = chunk});
-    Add({.op = StepOp::kRowKernel, .chunk = chunk, .gradient = gradient});
-  }
-
-  void ScalarBlock(int64_t row_begin, int64_t row_end, bool gradient, bool results) {
-    Add({.op = StepOp::kScalarBlock,
-         .row_begin = row_begin,
-         .row_end = row_end,
-         .gradient = gradient,
-         .results = results});
-  }
-
-  // `scaled`: the cotangents of the chunk's tokens are known by now.
-  void Gradients(int64_t chunk, bool scaled) {
-    const std::string& model = schedule_.chunks[chunk].model;
-    if (WantsHidden(chunk)) {
-      Add({.op = StepOp::kHiddenGemm, .chunk = chunk});
-      Add({.op = StepOp::kScatterHidden, .chunk = chunk, .scaled = scaled});
-    }
-    if (problem_.heads.at(model).requires_grad) {
-      Add({.op = StepOp::kScaleInput, .chunk = chunk});
-      Add({.op = StepOp::kHeadGradGemm, .chunk = chunk, .accumulate = head_started_[model]});
-      head_started_[model] = true;
-    }
-  }
-
-  void ScaleHidden(int64_t distribution) {
-    Add({.op = StepOp::kScaleHidden, .distribution = distribution});
-  }
-
-  // Distributions that are scored here: active ones or the others.
-  std::vector<int64_t> Select(bool active) const {
-    std::vector<int64_t> selected;
-    for (size_t d = 0; d < signature_.distributions.size(); ++d) {
-      if (problem_.uses[d].provided) continue;
-      const bool has_gradient = schedule_.kind != Kind::kR && IsActive(signature_, problem_, d);
-      if (has_gradient == active) selected.push_back(d);
-    }
-    return selected;
-  }
-
-  // Chunks of at most `limit` tokens, of near equal size, over `distributions` of each model in
-  // turn; a chunk may end in the middle of a row.
-  std::vector<Chunk> TokenChunks(const std::vector<int64_t>& distributions, int64_t limit) const {
-    std::vector<Chunk> chunks;
-    std::vector<std::string> models;
-    for (int64_t d : distributions) {
-      const std::string& model = signature_.distributions[d].model;
-      if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
-    }
-    for (const std::string& model : models) {
-      int64_t total = 0;
-      for (int64_t d : distributions) {
-        if (signature_.distributions[d].model == model) total += NumTokens(signature_, problem_, d);
-      }
-      if (total == 0) continue;
-      const int64_t count = (total + limit - 1) / limit;
-      const int64_t size = (total + count - 1) / count;
-      int64_t room = 0;
-      for (int64_t d : distributions) {
-        if (signature_.distributions[d].model != model) continue;
-        const int64_t tokens = NumTokens(signature_, problem_, d);
-        for (int64_t begin = 0; begin < tokens;) {
-          if (room == 0) {
-            chunks.push_back({.model = model, .segments = {}});
-            room = size;
-          }
-          const int64_t end = std::min(tokens, begin + room);
-          chunks.back().segments.push_back({d, begin, end});
-          room -= end - begin;
-          begin = end;
-        }
+    for (size_t k = 0; k < offsets.size(); ++k) {
+      const int64_t least = k == 0 ? 0 : offsets[k - 1];
+      if (offsets[k] < least || (k == 0 && offsets[k] != 0)) {
+        return Invalid("offsets of ", axis.Name(), "[", k, "]: expected ",
+                       k == 0 ? "0" : absl::StrCat("at least ", least), ", got ", offsets[k]);
       }
     }
-    return chunks;
   }
+  return absl::OkStatus();
+}
 
-  // The tokens of rows [row_begin, row_end) of all `distributions`, which share one model.
-  Chunk RowChunk(const std::vector<int64_t>& distributions, int64_t row_begin,
-                 int64_t row_end) const {
-    Chunk chunk;
-    chunk.model = signature_.distributions[distributions.front()].model;
-    for (int64_t d : distributions) {
-      const std::vector<int64_t>& offsets = Offsets(d);
-      chunk.segments.push_back({d, offsets[row_begin], offsets[row_end]});
+absl::Status CheckHeads(const Problem& problem) {
+  for (const auto& [model, head] : problem.heads) {
+    if (head.same_as.empty()) continue;
+    const auto other = problem.heads.find(head.same_as);
+    if (other == problem.heads.end() || !other->second.same_as.empty()) {
+      return Invalid(model, ".head: expected to be the same as a head that is given, got '",
+                     head.same_as, "'");
     }
-    return chunk;
-  }
-
-  // Row numbers at which chunks of whole rows begin and end: first 0, last the number of rows.
-  std::vector<int64_t> RowCuts(const std::vector<int64_t>& distributions, int64_t limit) const {
-    const int64_t rows = problem_.num_rows();
-    int64_t total = 0;
-    for (int64_t d : distributions) total += NumTokens(signature_, problem_, d);
-    const int64_t count = std::max<int64_t>(1, (total + limit - 1) / limit);
-    const int64_t size = (total + count - 1) / count;
-    std::vector<int64_t> cuts = {0};
-    int64_t in_chunk = 0;
-    for (int64_t row = 0; row < rows; ++row) {
-      int64_t in_row = 0;
-      for (int64_t d : distributions) in_row += Offsets(d)[row + 1] - Offsets(d)[row];
-      const bool full = in_chunk + in_row > limit || (in_chunk >= size);
-      if (in_chunk > 0 && full) {
-        cuts.push_back(row);
-        in_chunk = 0;
-      }
-      in_chunk += in_row;
+    if (other->second.hidden != head.hidden || other->second.vocabulary != head.vocabulary) {
+      return Invalid(model, ".head: expected [", other->second.vocabulary, ", ",
+                     other->second.hidden, "] as ", head.same_as, ".head, got [", head.vocabulary,
+                     ", ", head.hidden, "]");
     }
-    if (rows > 0) cuts.push_back(rows);
-    return cuts;
   }
+  return absl::OkStatus();
+}
 
- private:
-  void Add(Step step) { schedule_.steps.push_back(step); }
-
-  const std::vector<int64_t>& Offsets(int64_t d) const {
-    return problem_.offsets[*signature_.FindResponse(signature_.distributions[d].response)];
+absl::Status CheckUse(const Signature& signature, const Problem& problem, int64_t d) {
+  const Distribution& distribution = signature.distributions[d];
+  const DistributionUse& use = problem.uses[d];
+  const std::string name = distribution.Name();
+  if (use.provided + use.logits + use.absent > 1) {
+    return Invalid(name, ": expected one of log-probabilities, logits and nothing, got several");
   }
-
-  bool WantsHidden(int64_t chunk) const {
-    for (const Segment& segment : schedule_.chunks[chunk].segments) {
-      if (problem_.uses[segment.distribution].hidden_gradient) return true;
-    }
+  if (use.absent) return absl::OkStatus();
+  const bool is_partner = [&] {
+    for (const Distribution& other : signature.distributions)
+      if (other.partner == d) return true;
     return false;
+  }();
+  if (use.provided) {
+    const std::vector<int64_t> reads = ReadsOf(signature, d);
+    if (is_partner || reads.size() != 1 || signature.reads[reads[0]].op != "logprob") {
+      return Invalid(name, ".logp: expected hidden states or logits, because the objective reads ",
+                     "more than log-probabilities of it; got log-probabilities");
+    }
+    return absl::OkStatus();
   }
-
-  const Signature& signature_;
-  const Problem& problem_;
-  Schedule& schedule_;
-  std::map<std::string, bool> head_started_;
-};
+  for (int64_t r : ReadsOf(signature, d)) {
+    const int64_t index = signature.reads[r].index_read;
+    if (index < 0) continue;
+    const int64_t source = signature.reads[index].distribution;
+    if (problem.uses[source].absent) {
+      return Invalid(signature.distributions[source].Name(),
+                     ": expected its scored tokens, because ", name,
+                     " is read at its argmax; got nothing");
+    }
+  }
+  const auto head = problem.heads.find(distribution.model);
+  if (head == problem.heads.end()) {
+    return Invalid(distribution.model, ".head: expected a tensor [V, H] for ", name, ", got none");
+  }
+  if (!use.logits && head->second.hidden <= 0) {
+    return Invalid(distribution.model, ".head: expected a tensor [V, H] for ", name,
+                   ".hidden, got only a vocabulary");
+  }
+  if (distribution.partner < 0) return absl::OkStatus();
+  const Distribution& partner = signature.distributions[distribution.partner];
+  const DistributionUse& partner_use = problem.uses[distribution.partner];
+  if (partner_use.provided || partner_use.absent) {
+    return Invalid(partner.Name(), ": expected hidden states or logits, because ", name,
+                   " is compared with its whole distribution; got ",
+                   partner_use.provided ? "log-probabilities" : "nothing");
+  }
+  const auto partner_head = problem.heads.find(partner.model);
+  if (partner_head != problem.heads.end() &&
+      partner_head->second.vocabulary != head->second.vocabulary) {
+    return Invalid(partner.Name(), ": expected a vocabulary of ", head->second.vocabulary, " as ",
+                   name, " has, got ", partner_head->second.vocabulary);
+  }
+  if (use.logits_in_place && partner_use.logits_in_place && partner.partner == d) {
+    return Invalid(name, ".logits: expected not to be overwritten, because ", partner.Name(),
+                   " is compared with it and is overwritten too");
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -172,6 +126,10 @@ absl::string_view KindName(Kind kind) {
       return "S3";
     case Kind::kF:
       return "F";
+    case Kind::kD:
+      return "D";
+    case Kind::kRC:
+      return "RC";
   }
   return "?";
 }
@@ -182,32 +140,98 @@ absl::string_view StepOpName(StepOp op) {
       return "gather";
     case StepOp::kHeadGemm:
       return "head_gemm";
+    case StepOp::kCopyLogits:
+      return "copy_logits";
     case StepOp::kRowKernel:
       return "row_kernel";
+    case StepOp::kKnownBlock:
+      return "known_block";
     case StepOp::kScalarBlock:
       return "scalar_block";
-    case StepOp::kHiddenGemm:
-      return "hidden_gemm";
-    case StepOp::kScatterHidden:
-      return "scatter_hidden";
     case StepOp::kScaleInput:
       return "scale_input";
     case StepOp::kHeadGradGemm:
       return "head_grad_gemm";
+    case StepOp::kBiasGrad:
+      return "bias_grad";
+    case StepOp::kHiddenGemm:
+      return "hidden_gemm";
+    case StepOp::kScatterHidden:
+      return "scatter_hidden";
+    case StepOp::kAccumulate:
+      return "accumulate";
+    case StepOp::kAddAccumulator:
+      return "add_accumulator";
     case StepOp::kScaleHidden:
       return "scale_hidden";
+    case StepOp::kClearHead:
+      return "clear_head";
   }
   return "?";
 }
 
+absl::Status ValidateProblem(const Signature& signature, const Problem& problem) {
+  ALIDADE_RETURN_IF_ERROR(CheckOffsets(signature, problem));
+  if (problem.uses.size() != signature.distributions.size()) {
+    return Invalid("uses: expected those of ", signature.distributions.size(),
+                   " distributions, got ", problem.uses.size());
+  }
+  ALIDADE_RETURN_IF_ERROR(CheckHeads(problem));
+  for (size_t d = 0; d < signature.distributions.size(); ++d) {
+    ALIDADE_RETURN_IF_ERROR(CheckUse(signature, problem, d));
+  }
+  return absl::OkStatus();
+}
+
+int64_t FirstPoint(const Signature& signature, const Problem& problem, int64_t axis, int64_t row) {
+  const int64_t parent = signature.axes[axis].parent;
+  return problem.offsets[axis][parent < 0 ? row : FirstPoint(signature, problem, parent, row)];
+}
+
 int64_t NumTokens(const Signature& signature, const Problem& problem, int64_t d) {
-  return problem.offsets[*signature.FindResponse(signature.distributions[d].response)].back();
+  return problem.offsets[signature.distributions[d].axis].back();
+}
+
+int64_t FirstToken(const Signature& signature, const Problem& problem, int64_t d, int64_t row) {
+  return FirstPoint(signature, problem, signature.distributions[d].axis, row);
 }
 
 bool IsActive(const Signature& signature, const Problem& problem, int64_t d) {
   const Distribution& distribution = signature.distributions[d];
-  if (!distribution.requires_grad || problem.uses[d].provided) return false;
-  return problem.uses[d].hidden_gradient || problem.heads.at(distribution.model).requires_grad;
+  const DistributionUse& use = problem.uses[d];
+  if (!distribution.requires_grad || use.provided || use.absent) return false;
+  if (use.logits) return use.logits_gradient;
+  const HeadShape& head = problem.heads.at(distribution.model);
+  return use.hidden_gradient || head.requires_grad || head.bias_requires_grad;
+}
+
+bool SharesHead(const Problem& problem, const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  const auto first = [&problem](const std::string& model) {
+    const HeadShape& head = problem.heads.at(model);
+    return head.same_as.empty() ? model : head.same_as;
+  };
+  return first(a) == first(b);
+}
+
+std::vector<int64_t> ReadsOf(const Signature& signature, int64_t d) {
+  std::vector<int64_t> reads;
+  for (size_t r = 0; r < signature.reads.size(); ++r) {
+    if (signature.reads[r].distribution == d) reads.push_back(r);
+  }
+  return reads;
+}
+
+bool IsSeparable(const Signature& signature, int64_t d) {
+  const int64_t program = signature.distributions[d].program;
+  return program >= 0 && signature.row_programs[program].separable();
+}
+
+int64_t WeightOf(const Signature& signature, int64_t d) {
+  for (const VocabularyRead& read : signature.reads) {
+    if (read.distribution == d && read.cotangent >= 0) return read.cotangent;
+  }
+  return -1;
 }
 
 int64_t Chunk::num_tokens() const {
@@ -216,53 +240,13 @@ int64_t Chunk::num_tokens() const {
   return tokens;
 }
 
-Schedule BuildSchedule(const Signature& signature, const Problem& problem, Kind kind,
-                       const ChunkLimits& limits) {
-  Schedule schedule;
-  schedule.kind = kind;
-  Builder builder(signature, problem, schedule);
-  const int64_t rows = problem.num_rows();
-  const std::vector<int64_t> active = builder.Select(/*active=*/true);
-  int64_t borrowed = 0;  // floats of the head gradient
-  if (!active.empty()) {
-    schedule.gradient_model = signature.distributions[active.front()].model;
-    const HeadShape& head = problem.heads.at(schedule.gradient_model);
-    if (head.requires_grad) borrowed = head.hidden * head.vocabulary;
+int64_t Chunk::gradient_begin() const {
+  int64_t row = 0;
+  for (const Segment& segment : segments) {
+    if (segment.form != Form::kNone) break;
+    row += segment.end - segment.begin;
   }
-  for (Chunk& chunk :
-       builder.TokenChunks(builder.Select(/*active=*/false), limits.reference_tokens)) {
-    chunk.borrows_head_gradient =
-        chunk.num_tokens() * problem.heads.at(chunk.model).vocabulary <= borrowed;
-    builder.Scores(builder.AddChunk(std::move(chunk)), /*gradient=*/false);
-  }
-  // A given log-probability may require a gradient too, so that the block computes cotangents in
-  // every kind.
-  if (kind == Kind::kF) {
-    for (Chunk& chunk : builder.TokenChunks(active, limits.gradient_tokens)) {
-      const int64_t index = builder.AddChunk(std::move(chunk));
-      builder.Scores(index, /*gradient=*/true);
-      builder.Gradients(index, /*scaled=*/false);
-    }
-    builder.ScalarBlock(0, rows, /*gradient=*/true, /*results=*/true);
-    for (int64_t d : active) builder.ScaleHidden(d);
-  } else if (kind == Kind::kS2 && !active.empty()) {
-    const int64_t index = builder.AddChunk(builder.RowChunk(active, 0, rows));
-    builder.Scores(index, /*gradient=*/true);
-    builder.ScalarBlock(0, rows, /*gradient=*/true, /*results=*/true);
-    builder.Gradients(index, /*scaled=*/true);
-  } else if (kind == Kind::kS3 && !active.empty()) {
-    const std::vector<int64_t> cuts = builder.RowCuts(active, limits.gradient_tokens);
-    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-      const int64_t index = builder.AddChunk(builder.RowChunk(active, cuts[i], cuts[i + 1]));
-      builder.Scores(index, /*gradient=*/true);
-      builder.ScalarBlock(cuts[i], cuts[i + 1], /*gradient=*/true, /*results=*/false);
-      builder.Gradients(index, /*scaled=*/true);
-    }
-    builder.ScalarBlock(0, rows, /*gradient=*/false, /*results=*/true);
-  } else {
-    builder.ScalarBlock(0, rows, /*gradient=*/true, /*results=*/true);
-  }
-  return schedule;
+  return row;
 }
 
 std::string Schedule::Print(const Signature& signature) const {
@@ -275,12 +259,18 @@ std::string Schedule::Print(const Signature& signature) const {
       for (const Segment& s : chunk.segments) {
         absl::StrAppend(&text, " ", signature.distributions[s.distribution].Name(), "[", s.begin,
                         ":", s.end, ")");
+        if (s.partner_chunk >= 0) absl::StrAppend(&text, "|#", s.partner_chunk);
       }
     }
     if (step.distribution >= 0)
       absl::StrAppend(&text, " ", signature.distributions[step.distribution].Name());
     if (step.op == StepOp::kScalarBlock)
       absl::StrAppend(&text, " rows[", step.row_begin, ":", step.row_end, ")");
+    if (step.op == StepOp::kAddAccumulator) absl::StrAppend(&text, " row ", step.row_begin);
+    if (step.op == StepOp::kScaleHidden)
+      absl::StrAppend(&text, "[", step.begin, ":", step.end, ")");
+    if (step.indexes) absl::StrAppend(&text, " indexes");
+    if (step.reads) absl::StrAppend(&text, " reads");
     if (step.gradient) absl::StrAppend(&text, " gradient");
     if (step.results) absl::StrAppend(&text, " results");
     if (step.scaled) absl::StrAppend(&text, " scaled");
