@@ -75,15 +75,13 @@ typedef void (*AlidadeScalarFn)(const AlidadeScalarArgs*);
 #define ALIDADE_GPU_ROW_THREADS 512
 #define ALIDADE_GPU_SCALAR_THREADS 256
 
-// Modes of a row kernel.
-#define ALIDADE_ROWS_READ 0  // reads only; the logits stay as they are
-#define ALIDADE_ROWS_UNSCALED \
-  1  // reads, and each row of logits becomes the
-     // gradient of the program's one read with
-     // gradient (separable programs only)
-#define ALIDADE_ROWS_SCALED \
-  2  // each row becomes d loss / d logits from
-     // `cotangents`; reads too, where not null
+// Modes of a row kernel. READ: reads only; the logits stay as they are.
+// UNSCALED: reads, and each row of logits becomes the gradient of the program's
+// one read with gradient (separable programs only). SCALED: each row becomes
+// d loss / d logits from `cotangents`; reads too, where not null.
+#define ALIDADE_ROWS_READ 0
+#define ALIDADE_ROWS_UNSCALED 1
+#define ALIDADE_ROWS_SCALED 2
 
 // Arguments of the row kernel of one row program (the reads of a distribution).
 // The kernel sees x = inverse_temperature * cap(z + bias), cap(t) = soft_cap *

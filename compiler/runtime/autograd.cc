@@ -28,7 +28,8 @@ class ScaleStoredGradients : public torch::autograd::Node {
                 "an alidade objective is differentiable once; got create_graph = true");
     torch::autograd::variable_list result(gradients_.size());
     if (!upstream[0].defined()) return result;
-    const bool is_one = upstream[0].item<double>() == 1.0;
+    // Looking at the number would make the host wait for a GPU: there it always scales.
+    const bool is_one = upstream[0].is_cpu() && upstream[0].item<double>() == 1.0;
     for (size_t i = 0; i < gradients_.size(); ++i) {
       if (!task_should_compute_output(i)) continue;
       if (!last_use_) {

@@ -1,273 +1,529 @@
 #include "compiler/runtime/executor.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "ATen/ATen.h"
 #include "c10/core/GradMode.h"
-#include "ATen/Parallel.h"
+#include "common/status/status.h"
 #include "compiler/runtime/workspace.h"
 
 namespace alidade::runtime {
 namespace {
 
 using schedule::Chunk;
+using schedule::Form;
 using schedule::HeadShape;
+using schedule::Place;
 using schedule::Schedule;
 using schedule::Segment;
 using schedule::Step;
 using schedule::StepOp;
 
-// Elements below which a loop over rows is not worth another thread.
-constexpr int64_t kParallelElements = 1 << 14;
-
-int64_t RowGrain(int64_t elements_per_row) {
-  return std::max<int64_t>(1, kParallelElements / std::max<int64_t>(1, elements_per_row));
-}
-
-// dst[h] = weight * src[h]
-void ScaleRow(float* dst, const float* src, float weight, int64_t size) {
-  for (int64_t h = 0; h < size; ++h) dst[h] = weight * src[h];
+void ReduceOverRanks(void* context, double* values, int64_t count) {
+  (*static_cast<const AllReduce*>(context))(absl::MakeSpan(values, count));
 }
 
 // Shapes: C tokens of a chunk, H hidden, V vocabulary, M tokens of a distribution.
 class Walk {
  public:
-  Walk(const Objective& objective, const BoundInputs& inputs, const Schedule& schedule)
+  Walk(const Objective& objective, const Kernels& kernels, const BoundInputs& inputs,
+       const Schedule& schedule)
       : objective_(objective),
+        kernels_(kernels),
         signature_(objective.signature()),
+        problem_(inputs.problem),
         inputs_(inputs),
         schedule_(schedule),
-        workspace_(FloatsNeeded(schedule)) {}
+        workspace_(BytesNeeded(inputs, schedule), inputs.device) {}
 
-  Execution Run() {
+  absl::StatusOr<Execution> Run() {
     Allocate();
-    for (const Step& step : schedule_.steps) {
-      if (step.op == StepOp::kScalarBlock) {
-        RunBlock(step);
-      } else if (step.op == StepOp::kScaleHidden) {
-        ScaleHidden(step.distribution);
-      } else if (const Chunk& chunk = schedule_.chunks[step.chunk];
-                 chunk.num_tokens() > 0 || !step.accumulate) {
-        RunChunkStep(step, chunk);
-      }
-    }
+    for (const Step& step : schedule_.steps) ALIDADE_RETURN_IF_ERROR(RunStep(step));
     return std::move(out_);
   }
 
  private:
-  static int64_t FloatsNeeded(const Schedule& schedule) {
-    return Workspace::RoundUp(schedule.max_logits) + 2 * Workspace::RoundUp(schedule.max_hidden) +
-           Workspace::RoundUp(schedule.max_tokens);
+  static int64_t BytesNeeded(const BoundInputs& inputs, const Schedule& schedule) {
+    const int64_t size = c10::elementSize(inputs.dtype);
+    return Workspace::RoundUp(schedule.max_logits * size) +
+           Workspace::RoundUp(schedule.max_partner_logits * size) +
+           Workspace::RoundUp(schedule.max_hidden * size);
+  }
+
+  at::TensorOptions Options(at::ScalarType dtype) const {
+    return at::TensorOptions().dtype(dtype).device(inputs_.device);
   }
 
   void Allocate() {
-    z_ = workspace_.Take(schedule_.max_logits);
-    x_ = workspace_.Take(schedule_.max_hidden);
-    u_ = workspace_.Take(schedule_.max_hidden);
-    chunk_logp_ = workspace_.Take(schedule_.max_tokens);
-    labels_.resize(schedule_.max_tokens);
-    out_.results = at::zeros({static_cast<int64_t>(1 + signature_.metrics.size())}, at::kFloat);
-    const size_t count = signature_.distributions.size();
-    out_.logp.resize(count);
-    out_.cotangents.resize(count);
-    out_.hidden_gradients.resize(count);
-    for (size_t d = 0; d < count; ++d) {
-      const BoundInputs::Scores& scores = inputs_.distributions[d];
-      const bool provided = inputs_.problem.uses[d].provided;
-      const int64_t tokens = schedule::NumTokens(signature_, inputs_.problem, d);
-      const bool active = !provided && schedule_.kind != schedule::Kind::kR &&
-                          IsActive(signature_, inputs_.problem, d);
-      out_.logp[d] = provided ? scores.logp.detach() : at::empty({tokens}, at::kFloat);
-      if (active || scores.logp_gradient) out_.cotangents[d] = at::empty({tokens}, at::kFloat);
-      if (active && inputs_.problem.uses[d].hidden_gradient) {
-        out_.hidden_gradients[d] = at::empty(scores.hidden.sizes(), at::kFloat);
-      }
-    }
-    if (!schedule_.gradient_model.empty()) {
-      const HeadShape& head = inputs_.problem.heads.at(schedule_.gradient_model);
-      if (head.requires_grad) {
-        out_.head_gradients[schedule_.gradient_model] =
-            at::empty({head.vocabulary, head.hidden}, at::kFloat);
-      }
+    z_ = workspace_.Take(schedule_.max_logits, inputs_.dtype);
+    partner_z_ = workspace_.Take(schedule_.max_partner_logits, inputs_.dtype);
+    x_ = workspace_.Take(schedule_.max_hidden, inputs_.dtype);
+    out_.results =
+        at::zeros({static_cast<int64_t>(1 + signature_.metrics.size())}, Options(at::kFloat));
+    unwanted_results_ = at::empty_like(out_.results);
+    if (!signature_.states.empty()) out_.new_state = inputs_.state.clone();
+    AllocateReads();
+    AllocateGradients();
+    const AlidadeObjectiveTable& table = objective_.table();
+    if (signature_.has_known()) {
+      known_ = at::empty({Doubles(table.known_fixed, table.known_per_row, table.known_per_axis, 0,
+                                  problem_.num_rows())},
+                         Options(at::kDouble));
     }
   }
 
-  void RunBlock(const Step& step) {
-    AlidadeScalarArgs args = {};
-    for (size_t i = 0; i < signature_.reads.size(); ++i) {
-      const schedule::VocabularyRead& read = signature_.reads[i];
-      args.reads[i] = out_.logp[read.distribution].data_ptr<float>();
-      const at::Tensor& cotangent = out_.cotangents[read.distribution];
-      if (read.cotangent >= 0 && step.gradient && cotangent.defined()) {
-        args.cotangents[read.cotangent] = cotangent.mutable_data_ptr<float>();
+  void AllocateReads() {
+    out_.reads.resize(signature_.reads.size());
+    out_.cotangents.resize(signature_.num_cotangents());
+    for (size_t r = 0; r < signature_.reads.size(); ++r) {
+      const schedule::VocabularyRead& read = signature_.reads[r];
+      const schedule::DistributionUse& use = problem_.uses[read.distribution];
+      if (use.absent) continue;
+      const int64_t tokens = NumTokens(signature_, problem_, read.distribution);
+      // A token that no kernel has found yet may be loaded in a pass whose result is not used: 0.
+      out_.reads[r] = use.provided          ? inputs_.distributions[read.distribution].logp.detach()
+                      : read.op == "argmax" ? at::zeros({tokens}, Options(at::kFloat))
+                                            : at::empty({tokens}, Options(at::kFloat));
+      if (read.cotangent < 0) continue;
+      const bool active =
+          schedule_.kind != schedule::Kind::kR && IsActive(signature_, problem_, read.distribution);
+      if (active || inputs_.distributions[read.distribution].logp_gradient)
+        out_.cotangents[read.cotangent] = at::empty({tokens}, Options(at::kFloat));
+    }
+  }
+
+  void AllocateGradients() {
+    const size_t count = signature_.distributions.size();
+    out_.hidden_gradients.resize(count);
+    out_.logits_gradients.resize(count);
+    if (schedule_.kind == schedule::Kind::kR) return;
+    for (size_t d = 0; d < count; ++d) {
+      if (!IsActive(signature_, problem_, d)) continue;
+      const BoundInputs::Scores& scores = inputs_.distributions[d];
+      const schedule::DistributionUse& use = problem_.uses[d];
+      if (use.hidden_gradient) out_.hidden_gradients[d] = at::empty_like(scores.hidden.detach());
+      if (use.logits_gradient) {
+        out_.logits_gradients[d] =
+            use.logits_in_place ? scores.logits.detach() : at::empty_like(scores.logits.detach());
       }
     }
-    const AlidadeObjectiveTable& table = objective_.table();
-    int64_t doubles = table.scratch_fixed + table.scratch_per_row * (step.row_end - step.row_begin);
-    for (size_t i = 0; i < inputs_.problem.offsets.size(); ++i) {
-      const std::vector<int64_t>& role = inputs_.problem.offsets[i];
-      args.offsets[i] = role.data();
-      doubles += table.scratch_per_axis[i] * (role[step.row_end] - role[step.row_begin]);
+    const std::string& model = schedule_.gradient_model;
+    if (!model.empty()) {
+      const HeadShape& head = problem_.heads.at(model);
+      if (head.requires_grad) {
+        out_.head_gradients[model] =
+            Buffer(inputs_.head_gradients, model, {head.vocabulary, head.hidden});
+      }
     }
+    for (const auto& [name, head] : problem_.heads) {
+      if (head.bias_requires_grad)
+        out_.bias_gradients[name] = Buffer(inputs_.bias_gradients, name, {head.vocabulary});
+    }
+    for (int64_t d : schedule_.accumulators) {
+      const HeadShape& head = problem_.heads.at(signature_.distributions[d].model);
+      accumulators_[d] = {at::empty({head.vocabulary, head.hidden}, Options(at::kFloat)),
+                          at::empty({head.vocabulary}, Options(at::kFloat))};
+    }
+  }
+
+  // The caller's buffer, or memory of our own: zeros where steps only ever add.
+  at::Tensor Buffer(const std::map<std::string, at::Tensor>& given, const std::string& model,
+                    std::vector<int64_t> sizes) const {
+    const auto buffer = given.find(model);
+    if (buffer != given.end()) return buffer->second;
+    return problem_.heads.at(model).adds_gradient ? at::zeros(sizes, Options(at::kFloat))
+                                                  : at::empty(sizes, Options(at::kFloat));
+  }
+
+  // fixed + per_row * rows + per_axis * points of rows [row_begin, row_end).
+  int64_t Doubles(uint64_t fixed, uint64_t per_row, const uint64_t* per_axis, int64_t row_begin,
+                  int64_t row_end) const {
+    int64_t doubles = fixed + per_row * (row_end - row_begin);
+    for (size_t axis = 0; axis < signature_.axes.size(); ++axis) {
+      doubles += per_axis[axis] * (FirstPoint(signature_, problem_, axis, row_end) -
+                                   FirstPoint(signature_, problem_, axis, row_begin));
+    }
+    return doubles;
+  }
+
+  absl::Status RunStep(const Step& step) {
+    switch (step.op) {
+      case StepOp::kKnownBlock:
+        return RunKnown();
+      case StepOp::kScalarBlock:
+        return RunScalars(step);
+      case StepOp::kRowKernel:
+        return RunRows(step, schedule_.chunks[step.chunk]);
+      case StepOp::kAddAccumulator:
+        AddAccumulator(step);
+        return absl::OkStatus();
+      case StepOp::kScaleHidden:
+        out_.hidden_gradients[step.distribution]
+            .narrow(0, step.begin, step.end - step.begin)
+            .mul_(Weights(step.distribution, step.begin, step.end).unsqueeze(1));
+        return absl::OkStatus();
+      case StepOp::kClearHead:
+        for (auto& [model, gradient] : out_.head_gradients) gradient.zero_();
+        for (auto& [model, gradient] : out_.bias_gradients) gradient.zero_();
+        return absl::OkStatus();
+      default:
+        RunChunkStep(step, schedule_.chunks[step.chunk]);
+        return absl::OkStatus();
+    }
+  }
+
+  // What known and scalar block share. `offsets` keeps device copies alive.
+  AlidadeScalarArgs ScalarArgs(std::vector<at::Tensor>& offsets) const {
+    AlidadeScalarArgs args = {};
+    for (size_t r = 0; r < out_.reads.size(); ++r)
+      args.reads[r] = out_.reads[r].defined() ? out_.reads[r].data_ptr<float>() : nullptr;
+    for (size_t axis = 0; axis < problem_.offsets.size(); ++axis) {
+      if (inputs_.device.is_cpu()) {
+        args.offsets[axis] = problem_.offsets[axis].data();
+        continue;
+      }
+      offsets.push_back(DeviceCopy(problem_.offsets[axis], inputs_.device));
+      args.offsets[axis] = offsets.back().data_ptr<int64_t>();
+    }
+    for (size_t i = 0; i < inputs_.inputs.size(); ++i)
+      args.inputs[i] = inputs_.inputs[i].data_ptr<float>();
     std::copy(inputs_.hyperparameters.begin(), inputs_.hyperparameters.end(), args.hyperparameters);
-    std::vector<double> scratch(doubles);
-    std::vector<float> unwanted(1 + signature_.metrics.size());
-    args.results = step.results ? out_.results.mutable_data_ptr<float>() : unwanted.data();
+    args.state = inputs_.state.defined() ? inputs_.state.data_ptr<double>() : nullptr;
+    args.known = known_.defined() ? known_.mutable_data_ptr<double>() : nullptr;
+    args.results = unwanted_results_.mutable_data_ptr<float>();
+    args.num_rows = problem_.num_rows();
+    return args;
+  }
+
+  // The first of `count` doubles of scratch memory, which `scratch` owns.
+  double* Scratch(int64_t count, at::Tensor& scratch) const {
+    scratch = at::empty({count}, Options(at::kDouble));
+    return count == 0 ? nullptr : scratch.mutable_data_ptr<double>();
+  }
+
+  absl::Status RunKnown() {
+    std::vector<at::Tensor> offsets;
+    at::Tensor scratch;
+    AlidadeScalarArgs args = ScalarArgs(offsets);
+    args.row_end = problem_.num_rows();
+    const AlidadeObjectiveTable& table = objective_.table();
+    args.scratch = Scratch(Doubles(table.scratch_fixed, table.scratch_per_row,
+                                   table.scratch_per_axis, 0, problem_.num_rows()),
+                           scratch);
+    ReduceWith(args);
+    return kernels_.Known(args);
+  }
+
+  absl::Status RunScalars(const Step& step) {
+    std::vector<at::Tensor> offsets;
+    at::Tensor scratch;
+    AlidadeScalarArgs args = ScalarArgs(offsets);
+    for (size_t c = 0; step.gradient && c < out_.cotangents.size(); ++c) {
+      if (out_.cotangents[c].defined())
+        args.cotangents[c] = out_.cotangents[c].mutable_data_ptr<float>();
+    }
     args.row_begin = step.row_begin;
     args.row_end = step.row_end;
-    args.num_rows = inputs_.problem.num_rows();
-    args.scratch = scratch.data();
-    objective_.variant().scalars(&args);
+    const AlidadeObjectiveTable& table = objective_.table();
+    args.scratch = Scratch(Doubles(table.scratch_fixed, table.scratch_per_row,
+                                   table.scratch_per_axis, step.row_begin, step.row_end),
+                           scratch);
+    if (step.results) {
+      args.results = out_.results.mutable_data_ptr<float>();
+      if (out_.new_state.defined()) args.new_state = out_.new_state.mutable_data_ptr<double>();
+      ReduceWith(args);
+      out_.has_loss = true;
+    }
+    return kernels_.Scalars(args);
+  }
+
+  void ReduceWith(AlidadeScalarArgs& args) const {
+    if (inputs_.all_reduce == nullptr) return;
+    args.all_reduce = &ReduceOverRanks;
+    args.context = const_cast<AllReduce*>(&inputs_.all_reduce);
+  }
+
+  // Logits [C, V] of a chunk.
+  at::Tensor Logits(const Chunk& chunk) const {
+    const int64_t tokens = chunk.num_tokens();
+    const int64_t vocabulary = problem_.heads.at(chunk.model).vocabulary;
+    const auto rows = [&](const at::Tensor& memory, int64_t begin) {
+      return memory.narrow(0, begin, tokens * vocabulary).view({tokens, vocabulary});
+    };
+    const Segment& first = chunk.segments.front();
+    switch (chunk.place) {
+      case Place::kPartner:
+        return rows(partner_z_, chunk.partner_begin);
+      case Place::kHeadGradient:
+        return rows(out_.head_gradients.at(schedule_.gradient_model).view({-1}).view(inputs_.dtype),
+                    0);
+      case Place::kInput:
+        return inputs_.distributions[first.distribution].logits.detach().narrow(0, first.begin,
+                                                                                tokens);
+      case Place::kOutput:
+        return out_.logits_gradients[first.distribution].narrow(0, first.begin, tokens);
+      default:
+        return rows(z_, 0);
+    }
+  }
+
+  // The weights [end - begin] of tokens of a separable distribution.
+  at::Tensor Weights(int64_t distribution, int64_t begin, int64_t end) const {
+    return out_.cotangents[WeightOf(signature_, distribution)].narrow(0, begin, end - begin);
+  }
+
+  absl::Status RunRows(const Step& step, const Chunk& chunk) {
+    const at::Tensor z = Logits(chunk);
+    int64_t row = 0;
+    for (const Segment& segment : chunk.segments) {
+      const int64_t begin = row;
+      row += segment.end - segment.begin;
+      const int64_t program = signature_.distributions[segment.distribution].program;
+      if (program < 0 || segment.begin == segment.end) continue;
+      AlidadeRowArgs args = RowArgs(segment, z, begin);
+      FillReads(step, segment, args);
+      args.mode = ALIDADE_ROWS_READ;
+      if (step.reads && segment.form == Form::kFactored) args.mode = ALIDADE_ROWS_UNSCALED;
+      if (step.gradient && segment.form == Form::kWeighted) args.mode = ALIDADE_ROWS_SCALED;
+      if (args.mode == ALIDADE_ROWS_READ && !step.reads && !step.indexes) continue;
+      ALIDADE_RETURN_IF_ERROR(kernels_.Rows(program, inputs_.dtype == at::kBFloat16, args));
+    }
+    return absl::OkStatus();
+  }
+
+  // Everything but reads, cotangents and mode.
+  AlidadeRowArgs RowArgs(const Segment& segment, const at::Tensor& z, int64_t begin) const {
+    const Distribution& distribution = signature_.distributions[segment.distribution];
+    const HeadShape& head = problem_.heads.at(distribution.model);
+    AlidadeRowArgs args = {};
+    args.rows = segment.end - segment.begin;
+    args.vocab = z.size(1);
+    args.stride = z.size(1);
+    args.logits = Row(z, begin);
+    args.labels = inputs_.distributions[segment.distribution].labels.data_ptr<int64_t>() +
+                  segment.begin;
+    args.bias = BiasOf(segment.distribution);
+    args.inverse_temperature = static_cast<float>(head.inverse_temperature);
+    args.soft_cap = static_cast<float>(head.soft_cap);
+    args.partner_inverse_temperature = 1;
+    if (segment.partner_chunk >= 0) {
+      const std::string& model = signature_.distributions[distribution.partner].model;
+      const HeadShape& partner = problem_.heads.at(model);
+      const at::Tensor logits = Logits(schedule_.chunks[segment.partner_chunk]);
+      args.partner = Row(logits, segment.partner_row);
+      args.partner_stride = logits.size(1);
+      args.partner_bias = BiasOf(distribution.partner);
+      args.partner_inverse_temperature = static_cast<float>(partner.inverse_temperature);
+      args.partner_soft_cap = static_cast<float>(partner.soft_cap);
+    }
+    return args;
+  }
+
+  static float* Row(const at::Tensor& z, int64_t row) {
+    return reinterpret_cast<float*>(static_cast<char*>(z.data_ptr()) +
+                                    row * z.stride(0) * static_cast<int64_t>(z.element_size()));
+  }
+
+  // Given logits hold it already.
+  const float* BiasOf(int64_t distribution) const {
+    const auto bias = inputs_.biases.find(signature_.distributions[distribution].model);
+    if (bias == inputs_.biases.end() || problem_.uses[distribution].logits) return nullptr;
+    return bias->second.data_ptr<float>();
+  }
+
+  // Reads, indexes and cotangents in the order of the row program.
+  void FillReads(const Step& step, const Segment& segment, AlidadeRowArgs& args) {
+    int64_t position = 0, gradient = 0;
+    args.scale = 1;
+    for (int64_t r : ReadsOf(signature_, segment.distribution)) {
+      const schedule::VocabularyRead& read = signature_.reads[r];
+      if (step.reads || (step.indexes && IsIndex(r)))
+        args.reads[position] = out_.reads[r].mutable_data_ptr<float>() + segment.begin;
+      const at::Tensor* index = read.index_input >= 0  ? &inputs_.inputs[read.index_input]
+                                : read.index_read >= 0 ? &out_.reads[read.index_read]
+                                                       : nullptr;
+      if (index != nullptr) args.indexes[position] = index->data_ptr<float>() + segment.begin;
+      if (read.op == "logprob_mix") {
+        args.scale = read.scale_hyper >= 0 ? inputs_.hyperparameters[read.scale_hyper]
+                                           : static_cast<float>(read.scale_constant);
+      }
+      if (read.cotangent >= 0) {
+        const at::Tensor& cotangent = out_.cotangents[read.cotangent];
+        if (step.gradient && cotangent.defined())
+          args.cotangents[gradient] = cotangent.data_ptr<float>() + segment.begin;
+        ++gradient;
+      }
+      ++position;
+    }
+  }
+
+  // Whether another read takes its token from read `r`.
+  bool IsIndex(int64_t r) const {
+    for (const schedule::VocabularyRead& read : signature_.reads)
+      if (read.index_read == r) return true;
+    return false;
   }
 
   void RunChunkStep(const Step& step, const Chunk& chunk) {
-    const HeadShape& shape = inputs_.problem.heads.at(chunk.model);
-    const at::Tensor& head = inputs_.heads.at(chunk.model);
-    const int64_t tokens = chunk.num_tokens();
-    const at::Tensor z = Logits(chunk, tokens, shape);
+    const HeadShape& shape = problem_.heads.at(chunk.model);
+    const int64_t tokens = chunk.num_tokens(), first = chunk.gradient_begin();
+    at::Tensor z = Logits(chunk);
+    if (step.op == StepOp::kCopyLogits) return CopyLogits(chunk, z);
+    if (step.op == StepOp::kBiasGrad) return BiasGradient(step, chunk, z);
     at::Tensor x = x_.narrow(0, 0, tokens * shape.hidden).view({tokens, shape.hidden});
-    at::Tensor u = u_.narrow(0, 0, tokens * shape.hidden).view({tokens, shape.hidden});
     switch (step.op) {
       case StepOp::kGather:
-        return Gather(chunk, shape.hidden);
-      case StepOp::kHeadGemm: {
-        at::Tensor out = z;
-        at::mm_out(out, x, head.t());
+        return Gather(chunk, x);
+      case StepOp::kHeadGemm:
+        at::mm_out(z, x, inputs_.heads.at(chunk.model).detach().t());
         return;
-      }
-      case StepOp::kRowKernel:
-        return RowKernel(chunk, z, step.gradient);
-      case StepOp::kHiddenGemm:
-        at::mm_out(u, z, head);
-        return;
-      case StepOp::kScatterHidden:
-        return ScatterHidden(chunk, shape.hidden, step.scaled);
       case StepOp::kScaleInput:
-        return ScaleInput(chunk, shape.hidden);
-      default: {
-        at::Tensor& gradient = out_.head_gradients.at(chunk.model);
-        if (step.accumulate) {
-          at::addmm_out(gradient, gradient, z.t(), x);
-        } else {
-          at::mm_out(gradient, z.t(), x);
-        }
+        return ScaleInput(chunk, x);
+      case StepOp::kHeadGradGemm:
+        return TransposedGemm(out_.head_gradients.at(schedule_.gradient_model),
+                              z.narrow(0, first, tokens - first),
+                              x.narrow(0, first, tokens - first), step.accumulate);
+      case StepOp::kHiddenGemm: {
+        at::Tensor u = x.narrow(0, first, tokens - first);
+        at::mm_out(u, z.narrow(0, first, tokens - first), inputs_.heads.at(chunk.model).detach());
+        return;
       }
+      case StepOp::kScatterHidden:
+        return ScatterHidden(step, chunk, x);
+      default:
+        return Accumulate(step, chunk, z, x);
     }
   }
 
-  // z [C, V] of a chunk, in the workspace or in the head gradient that nothing has written yet.
-  at::Tensor Logits(const Chunk& chunk, int64_t tokens, const HeadShape& shape) {
-    at::Tensor memory = chunk.borrows_head_gradient
-                            ? out_.head_gradients.at(schedule_.gradient_model).view({-1})
-                            : z_;
-    return memory.narrow(0, 0, tokens * shape.vocabulary).view({tokens, shape.vocabulary});
-  }
-
-  void Gather(const Chunk& chunk, int64_t hidden) {
-    float* x = x_.mutable_data_ptr<float>();
-    int64_t* y = labels_.data();
+  void CopyLogits(const Chunk& chunk, at::Tensor z) {
+    int64_t row = 0;
     for (const Segment& s : chunk.segments) {
-      const BoundInputs::Scores& scores = inputs_.distributions[s.distribution];
-      const int64_t tokens = s.end - s.begin;
-      if (tokens == 0) continue;
-      std::memcpy(x, scores.hidden.data_ptr<float>() + s.begin * hidden,
-                  tokens * hidden * sizeof(float));
-      std::memcpy(y, scores.labels.data_ptr<int64_t>() + s.begin, tokens * sizeof(int64_t));
-      x += tokens * hidden;
-      y += tokens;
+      const int64_t count = s.end - s.begin;
+      z.narrow(0, row, count)
+          .copy_(inputs_.distributions[s.distribution].logits.detach().narrow(0, s.begin, count));
+      row += count;
     }
   }
 
-  void RowKernel(const Chunk& chunk, const at::Tensor& z, bool gradient) {
-    const int64_t vocabulary = z.size(1);
-    float* logits = z.mutable_data_ptr<float>();
-    float* logp = chunk_logp_.mutable_data_ptr<float>();
-    // All programs read the log-probability; only those of distributions with gradient write one.
-    int64_t program = 0;
+  void Gather(const Chunk& chunk, at::Tensor x) {
+    int64_t row = 0;
     for (const Segment& s : chunk.segments) {
-      const Distribution& d = signature_.distributions[s.distribution];
-      if (gradient && d.requires_grad) program = d.program;
-    }
-    const AlidadeRowFn rows = objective_.variant().rows[program];
-    at::parallel_for(0, z.size(0), RowGrain(vocabulary), [&](int64_t begin, int64_t end) {
-      AlidadeRowArgs args = {};
-      args.logits = logits + begin * vocabulary;
-      args.rows = end - begin;
-      args.vocab = vocabulary;
-      args.stride = vocabulary;
-      args.labels = labels_.data() + begin;
-      args.reads[0] = logp + begin;
-      args.inverse_temperature = 1;
-      args.mode = gradient ? ALIDADE_ROWS_UNSCALED : ALIDADE_ROWS_READ;
-      rows(&args);
-    });
-    for (const Segment& s : chunk.segments) {
-      std::copy(logp, logp + (s.end - s.begin),
-                out_.logp[s.distribution].mutable_data_ptr<float>() + s.begin);
-      logp += s.end - s.begin;
+      const int64_t count = s.end - s.begin;
+      x.narrow(0, row, count)
+          .copy_(inputs_.distributions[s.distribution].hidden.detach().narrow(0, s.begin, count));
+      row += count;
     }
   }
 
-  void ScatterHidden(const Chunk& chunk, int64_t hidden, bool scaled) {
-    const float* u = u_.data_ptr<float>();
+  void ScaleInput(const Chunk& chunk, at::Tensor x) {
+    int64_t row = 0;
     for (const Segment& s : chunk.segments) {
+      const int64_t count = s.end - s.begin;
+      if (s.form == Form::kFactored && count > 0)
+        x.narrow(0, row, count).mul_(Weights(s.distribution, s.begin, s.end).unsqueeze(1));
+      row += count;
+    }
+  }
+
+  void ScatterHidden(const Step& step, const Chunk& chunk, const at::Tensor& u) {
+    int64_t row = 0;
+    for (const Segment& s : chunk.segments) {
+      const int64_t count = s.end - s.begin;
       const at::Tensor& gradient = out_.hidden_gradients[s.distribution];
-      if (gradient.defined()) {
-        float* out = gradient.mutable_data_ptr<float>();
-        const float* weights = scaled ? out_.cotangents[s.distribution].data_ptr<float>() : nullptr;
-        at::parallel_for(s.begin, s.end, RowGrain(hidden), [&](int64_t begin, int64_t end) {
-          for (int64_t t = begin; t < end; ++t) {
-            ScaleRow(out + t * hidden, u + (t - s.begin) * hidden,
-                     weights == nullptr ? 1.0f : weights[t], hidden);
-          }
-        });
-      }
-      u += (s.end - s.begin) * hidden;
-    }
-  }
-
-  void ScaleInput(const Chunk& chunk, int64_t hidden) {
-    float* x = x_.mutable_data_ptr<float>();
-    for (const Segment& s : chunk.segments) {
-      const float* weights = out_.cotangents[s.distribution].data_ptr<float>();
-      at::parallel_for(s.begin, s.end, RowGrain(hidden), [&](int64_t begin, int64_t end) {
-        for (int64_t t = begin; t < end; ++t) {
-          float* row = x + (t - s.begin) * hidden;
-          ScaleRow(row, row, weights[t], hidden);
+      if (s.form != Form::kNone && gradient.defined() && count > 0) {
+        at::Tensor out = gradient.narrow(0, s.begin, count);
+        const at::Tensor rows = u.narrow(0, row, count);
+        if (step.scaled && s.form == Form::kFactored) {
+          at::mul_out(out, rows, Weights(s.distribution, s.begin, s.end).unsqueeze(1));
+        } else {
+          out.copy_(rows);
         }
-      });
-      x += (s.end - s.begin) * hidden;
+      }
+      row += count;
     }
   }
 
-  void ScaleHidden(int64_t distribution) {
-    const at::Tensor& gradient = out_.hidden_gradients[distribution];
-    if (!gradient.defined()) return;
-    const int64_t hidden = gradient.size(1);
-    float* out = gradient.mutable_data_ptr<float>();
-    const float* weights = out_.cotangents[distribution].data_ptr<float>();
-    at::parallel_for(0, gradient.size(0), RowGrain(hidden), [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t)
-        ScaleRow(out + t * hidden, out + t * hidden, weights[t], hidden);
-    });
+  // out [V, H] (+)= z^T x, f32 whatever the type of the factors.
+  void TransposedGemm(at::Tensor& out, const at::Tensor& z, const at::Tensor& x,
+                      bool accumulate) const {
+    const at::Tensor factor = z.t();
+    if (inputs_.dtype == at::kFloat) {
+      accumulate ? at::addmm_out(out, out, factor, x) : at::mm_out(out, factor, x);
+    } else {
+      accumulate ? at::addmm_out(out, out, factor, x, at::kFloat)
+                 : at::mm_out(out, factor, x, at::kFloat);
+    }
+  }
+
+  // out [V] (+)= z^T w; w: the tokens' weights, or 1 where z holds them already.
+  void BiasGradient(const Step& step, const Chunk& chunk, const at::Tensor& z) {
+    // All segments with gradient are of one model.
+    at::Tensor out =
+        out_.bias_gradients.at(signature_.distributions[chunk.segments.back().distribution].model);
+    if (!step.accumulate) out.zero_();
+    int64_t row = 0;
+    for (const Segment& s : chunk.segments) {
+      const int64_t count = s.end - s.begin;
+      if (s.form != Form::kNone && count > 0)
+        AddColumns(out, z.narrow(0, row, count),
+                   s.form == Form::kFactored ? Weights(s.distribution, s.begin, s.end)
+                                             : at::ones({count}, Options(at::kFloat)));
+      row += count;
+    }
+  }
+
+  // out [V] += z^T weights, in f32.
+  void AddColumns(at::Tensor& out, const at::Tensor& z, const at::Tensor& weights) const {
+    if (inputs_.dtype == at::kFloat) {
+      out.addmv_(z.t(), weights);
+    } else {
+      out.add_(at::mm(z.t(), weights.to(inputs_.dtype).unsqueeze(1), at::kFloat).squeeze(1));
+    }
+  }
+
+  void Accumulate(const Step& step, const Chunk& chunk, const at::Tensor& z, const at::Tensor& x) {
+    auto& [sums, bias_sums] = accumulators_.at(chunk.segments.front().distribution);
+    TransposedGemm(sums, z, x, step.accumulate);
+    if (!problem_.heads.at(chunk.model).bias_requires_grad) return;
+    if (!step.accumulate) bias_sums.zero_();
+    AddColumns(bias_sums, z, at::ones({z.size(0)}, Options(at::kFloat)));
+  }
+
+  void AddAccumulator(const Step& step) {
+    const auto& [sums, bias_sums] = accumulators_.at(step.distribution);
+    const int64_t token = FirstToken(signature_, problem_, step.distribution, step.row_begin);
+    const at::Tensor weight = Weights(step.distribution, token, token + 1);
+    const auto add = [&](at::Tensor& gradient, const at::Tensor& accumulated) {
+      step.accumulate ? gradient.addcmul_(accumulated, weight)
+                      : at::mul_out(gradient, accumulated, weight);
+    };
+    const std::string& model = signature_.distributions[step.distribution].model;
+    if (problem_.heads.at(model).requires_grad)
+      add(out_.head_gradients.at(schedule_.gradient_model), sums);
+    if (problem_.heads.at(model).bias_requires_grad) add(out_.bias_gradients.at(model), bias_sums);
   }
 
   const Objective& objective_;
+  const Kernels& kernels_;
   const Signature& signature_;
+  const schedule::Problem& problem_;
   const BoundInputs& inputs_;
   const Schedule& schedule_;
   Workspace workspace_;
-  at::Tensor z_, x_, u_, chunk_logp_;  // flat: [C * V], [C * H], [C * H], [C]
-  std::vector<int64_t> labels_;        // [C]
+  at::Tensor z_, partner_z_, x_;  // flat
+  at::Tensor known_, unwanted_results_;
+  // By distribution: Z^T x [V, H] and column sums of Z [V] of a row's tokens so far.
+  std::map<int64_t, std::pair<at::Tensor, at::Tensor>> accumulators_;
   Execution out_;
 };
 
 }  // namespace
 
-Execution Execute(const Objective& objective, const BoundInputs& inputs, const Schedule& schedule) {
+absl::StatusOr<Execution> Execute(const Objective& objective, const Kernels& kernels,
+                                  const BoundInputs& inputs, const Schedule& schedule) {
   const c10::NoGradGuard no_grad;
-  return Walk(objective, inputs, schedule).Run();
+  return Walk(objective, kernels, inputs, schedule).Run();
 }
 
 }  // namespace alidade::runtime

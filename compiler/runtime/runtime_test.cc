@@ -10,78 +10,30 @@
 #include "c10/core/InferenceMode.h"
 #include "common/status/status_matchers.h"
 #include "compiler/runtime/abi.h"
+#include "compiler/runtime/bind.h"
+#include "compiler/runtime/contrast_testutil.h"
 #include "compiler/runtime/objective.h"
 #include "compiler/schedule/signature.h"
-#include "compiler/testing/contrast.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace alidade::runtime {
 namespace {
 
-using ::alidade::testing::ContrastScalars;
-using ::alidade::testing::ContrastSignature;
+using ::alidade::runtime::testing::Contrast;
+using ::alidade::runtime::testing::ContrastInputs;
+using ::alidade::runtime::testing::ContrastTable;
+using ::alidade::runtime::testing::Integers;
+using ::alidade::runtime::testing::kHidden;
+using ::alidade::runtime::testing::kRows;
+using ::alidade::runtime::testing::kVocabulary;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // f32 GEMMs over tens of terms against f64: relative to the largest element.
 constexpr double kFloatTolerance = 1e-5;
 
-constexpr int64_t kHidden = 6, kVocabulary = 11, kRows = 4;
 const absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
-
-void Rows(const AlidadeRowArgs* args) {
-  for (int64_t r = 0; r < args->rows; ++r) {
-    float* row = args->logits + r * args->stride;
-    double sum = 0;
-    for (int64_t v = 0; v < args->vocab; ++v) sum += std::exp(double{row[v]});
-    args->reads[0][r] = row[args->labels[r]] - std::log(sum);
-    for (int64_t v = 0; args->mode == ALIDADE_ROWS_UNSCALED && v < args->vocab; ++v)
-      row[v] = (v == args->labels[r]) - std::exp(row[v]) / sum;
-  }
-}
-constexpr AlidadeRowFn kRowKernels[] = {&Rows};
-
-void Scalars(const AlidadeScalarArgs* args) {
-  ContrastScalars<float>(args->reads, args->offsets, args->hyperparameters, args->cotangents,
-                         args->results, args->row_begin, args->row_end, args->num_rows);
-}
-
-const AlidadeObjectiveTable* ContrastTable() {
-  static const auto* json = new std::string(schedule::SignatureToJson(ContrastSignature()));
-  static const AlidadeVariant variants[] = {{"x86-64-v3", kRowKernels, nullptr, Scalars}};
-  static const AlidadeObjectiveTable table = {.abi_version = ALIDADE_ABI_VERSION,
-                                              .name = "contrast",
-                                              .signature_json = json->c_str(),
-                                              .num_variants = 1,
-                                              .variants = variants};
-  return &table;
-}
-const bool registered = (alidade_register_objective(ContrastTable()), true);
-
-const Objective& Contrast() { return **FindObjective("contrast"); }
-
-at::Tensor Integers(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
-
-ObjectiveInputs TestInputs(bool train_head, bool train_hidden = true) {
-  at::manual_seed(3);
-  const std::map<std::string, at::Tensor> offsets = {{"chosen", Integers({0, 3, 3, 7, 9})},
-                                                     {"rejected", Integers({0, 2, 5, 6, 10})}};
-  const std::map<std::string, at::Tensor> labels = {
-      {"chosen", at::randint(kVocabulary, {9}, at::kLong)},
-      {"rejected", at::randint(kVocabulary, {10}, at::kLong)}};
-  ObjectiveInputs inputs;
-  for (const Distribution& d : Contrast().signature().distributions) {
-    const int64_t tokens = labels.at(d.response).numel();
-    inputs.distributions[d.Name()] = {
-        .hidden = at::randn({tokens, kHidden}).set_requires_grad(d.requires_grad && train_hidden),
-        .labels = labels.at(d.response),
-        .offsets = offsets.at(d.response)};
-  }
-  inputs.heads = {{"policy", at::randn({kVocabulary, kHidden}).set_requires_grad(train_head)},
-                  {"reference", at::randn({kVocabulary, kHidden})}};
-  return inputs;
-}
 
 // The same formula in f64 with LibTorch's autograd; gradients by input name.
 std::map<std::string, at::Tensor> Reference(const ObjectiveInputs& inputs, double target,
@@ -132,7 +84,7 @@ TEST(RuntimeTest, AgreesWithDoublePrecisionAutograd) {
         for (int64_t chunk : {0, 1, 4}) {
           SCOPED_TRACE(kind + " chunk " + std::to_string(chunk) +
                        (train_head ? " full" : " frozen"));
-          ObjectiveInputs inputs = TestInputs(train_head, train_hidden);
+          ObjectiveInputs inputs = ContrastInputs(train_head, train_hidden);
           inputs.hyperparameters = {{"target", 1.5}, {"weight", 0.5}};
           ALIDADE_ASSERT_OK_AND_ASSIGN(
               const ObjectiveOutputs outputs,
@@ -154,7 +106,7 @@ TEST(RuntimeTest, AgreesWithDoublePrecisionAutograd) {
 }
 
 TEST(RuntimeTest, TwoRunsGiveTheSameBits) {
-  ObjectiveInputs first = TestInputs(true), second = TestInputs(true);
+  ObjectiveInputs first = ContrastInputs(true), second = ContrastInputs(true);
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs a,
                                Apply(Contrast(), first, {.schedule = "S3", .chunk_tokens = 4}));
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs b,
@@ -166,7 +118,7 @@ TEST(RuntimeTest, TwoRunsGiveTheSameBits) {
 }
 
 TEST(RuntimeTest, WithoutGradModeNothingIsDifferentiated) {
-  const ObjectiveInputs inputs = TestInputs(true);
+  const ObjectiveInputs inputs = ContrastInputs(true);
   {
     const c10::InferenceMode inference;
     ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs outputs, Apply(Contrast(), inputs));
@@ -180,7 +132,7 @@ TEST(RuntimeTest, WithoutGradModeNothingIsDifferentiated) {
 }
 
 TEST(RuntimeTest, GivenLogProbabilitiesReplaceTheReference) {
-  ObjectiveInputs inputs = TestInputs(true);
+  ObjectiveInputs inputs = ContrastInputs(true);
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs scored, Apply(Contrast(), inputs));
   for (const std::string name : {"reference.chosen", "reference.rejected"}) {
     ScoredTokens& tokens = inputs.distributions.at(name);
@@ -193,7 +145,7 @@ TEST(RuntimeTest, GivenLogProbabilitiesReplaceTheReference) {
 }
 
 TEST(RuntimeTest, GivenLogProbabilitiesAreDifferentiable) {
-  ObjectiveInputs inputs = TestInputs(false);
+  ObjectiveInputs inputs = ContrastInputs(false);
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs scored, Apply(Contrast(), inputs));
   for (auto& [name, tokens] : inputs.distributions) {
     tokens.hidden = at::Tensor();
@@ -209,7 +161,7 @@ TEST(RuntimeTest, GivenLogProbabilitiesAreDifferentiable) {
 }
 
 TEST(RuntimeTest, UpstreamGradientScalesAndAccumulates) {
-  ObjectiveInputs inputs = TestInputs(true);
+  ObjectiveInputs inputs = ContrastInputs(true);
   ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs once, Apply(Contrast(), inputs));
   once.loss.backward({}, /*retain_graph=*/true);
   const at::Tensor single = inputs.heads.at("policy").grad().clone();
@@ -220,7 +172,7 @@ TEST(RuntimeTest, UpstreamGradientScalesAndAccumulates) {
 
 TEST(RuntimeTest, EveryBadInputIsNamed) {
   const auto run = [](auto edit) {
-    ObjectiveInputs inputs = TestInputs(true);
+    ObjectiveInputs inputs = ContrastInputs(true);
     edit(inputs);
     return Apply(Contrast(), inputs).status();
   };
@@ -254,9 +206,10 @@ TEST(RuntimeTest, EveryBadInputIsNamed) {
               StatusIs(kInvalid, HasSubstr("policy.chosen.offsets[0]: expected 0, got 1")));
   EXPECT_THAT(
       chosen([](ScoredTokens& t) { t.offsets = Integers({0, 9}); }),
-      StatusIs(kInvalid,
-               HasSubstr(
-                   "policy.rejected.offsets: expected 1 rows as in policy.chosen.offsets, got 4")));
+      StatusIs(
+          kInvalid,
+          HasSubstr(
+              "reference.chosen.offsets: expected 1 rows as in policy.chosen.offsets, got 4")));
   EXPECT_THAT(
       chosen([](ScoredTokens& t) { t.offsets = Integers({0, 3, 3, 6, 9}); }),
       StatusIs(
@@ -289,12 +242,12 @@ TEST(RuntimeTest, EveryBadInputIsNamed) {
   EXPECT_THAT(run([](ObjectiveInputs& i) { i.hyperparameters["target"] = HUGE_VAL; }),
               StatusIs(kInvalid,
                        HasSubstr("hyperparameter target: expected a number in (0, inf), got inf")));
-  EXPECT_THAT(Apply(Contrast(), TestInputs(true), {.schedule = "F"}),
+  EXPECT_THAT(Apply(Contrast(), ContrastInputs(true), {.schedule = "F"}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("F is not exact here")));
   EXPECT_THAT(
-      Apply(Contrast(), TestInputs(true), {.memory_budget_bytes = 8}),
-      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("memory budget: got 8 bytes")));
-  EXPECT_THAT(Apply(Contrast(), TestInputs(true), {.chunk_tokens = -1}),
+      Apply(Contrast(), ContrastInputs(true), {.memory_budget_bytes = 8}),
+      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("bytes, got 8;")));
+  EXPECT_THAT(Apply(Contrast(), ContrastInputs(true), {.chunk_tokens = -1}),
               StatusIs(kInvalid, HasSubstr("chunk_tokens")));
 }
 
@@ -307,12 +260,172 @@ TEST(ObjectiveTest, NamesAndTables) {
   EXPECT_THAT(
       Objective::FromTable(&table).status(),
       StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("expected ABI version 2, got 99")));
-  const AlidadeVariant foreign[] = {{"armv9", kRowKernels, nullptr, Scalars}};
+  AlidadeVariant foreign[] = {ContrastTable()->variants[0]};
+  foreign[0].cpu = "armv9";
   table = *ContrastTable();
   table.variants = foreign;
   EXPECT_THAT(Objective::FromTable(&table).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        HasSubstr("this CPU runs none of its variants (armv9)")));
+}
+
+TEST(ObjectiveTest, OptionsAreThoseItWasCompiledWith) {
+  static Signature signature = Contrast().signature();
+  signature.name = "chooser";
+  signature.options = {{.name = "divergence",
+                        .chosen = "reverse",
+                        .default_case = "reverse",
+                        .cases = {"reverse", "forward"}}};
+  static const std::string* const json = new std::string(SignatureToJson(signature));
+  static AlidadeObjectiveTable table = *ContrastTable();
+  table.name = "chooser";
+  table.signature_json = json->c_str();
+  alidade_register_objective(&table);
+  EXPECT_THAT(FindObjective("chooser"), IsOk());
+  EXPECT_THAT(FindObjective("chooser", {{"divergence", "reverse"}}), IsOk());
+  EXPECT_THAT(FindObjective("chooser", {{"divergence", "forward"}}),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("option divergence: the linked objective was compiled with "
+                                 "'reverse', got 'forward'")));
+  EXPECT_THAT(FindObjective("chooser", {{"divergence", "forwrad"}}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'forward'")));
+  EXPECT_THAT(FindObjective("chooser", {{"divergense", "forward"}}),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("did you mean 'divergence'")));
+  // The same definition compiled with the other case stands beside it.
+  static Signature forward = signature;
+  forward.options[0].chosen = "forward";
+  static const std::string* const forward_json = new std::string(SignatureToJson(forward));
+  static AlidadeObjectiveTable forward_table = table;
+  forward_table.signature_json = forward_json->c_str();
+  alidade_register_objective(&forward_table);
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* found,
+                               FindObjective("chooser", {{"divergence", "forward"}}));
+  EXPECT_EQ(found->signature().options[0].chosen, "forward");
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* plain, FindObjective("chooser"));
+  EXPECT_EQ(plain->signature().options[0].chosen, "reverse");
+}
+
+// Members of a prompt with advantages, labelled spans, a token to look at, a running mean.
+Signature GroupSignature() {
+  Signature signature;
+  signature.name = "group";
+  signature.axes = {{.kind = "member"},
+                    {.kind = "token", .name = "member", .parent = 0},
+                    {.kind = "token", .name = "chosen"},
+                    {.kind = "segment", .name = "phrase"},
+                    {.kind = "pair"}};
+  signature.distributions = {
+      {.model = "policy", .response = "member", .requires_grad = true, .axis = 1},
+      {.model = "policy", .response = "chosen", .requires_grad = true, .axis = 2}};
+  signature.inputs = {{.name = "advantage", .axis = 0},
+                      {.name = "alternative", .axis = 1},
+                      {.name = "scale", .axis = schedule::Input::kNone},
+                      {.name = "desirable", .axis = schedule::Input::kRow}};
+  signature.reads = {{.op = "logprob_at", .distribution = 0, .index_input = 1, .cotangent = 0},
+                     {.op = "entropy", .distribution = 1, .cotangent = 1}};
+  signature.states = {{.name = "mean", .default_value = 0.25}};
+  AssignRowPrograms(signature);
+  return signature;
+}
+
+ObjectiveInputs GroupInputs() {
+  ObjectiveInputs inputs;
+  inputs.offsets = {{"member", Integers({0, 2, 3})}, {"segment(phrase)", Integers({0, 1, 4})}};
+  inputs.distributions["policy.member"] = {.hidden = at::zeros({5, 3}).set_requires_grad(true),
+                                           .labels = Integers({0, 1, 2, 3, 4}),
+                                           .offsets = Integers({0, 2, 2, 5})};
+  inputs.distributions["policy.chosen"] = {.labels = Integers({1, 1}),
+                                           .offsets = Integers({0, 1, 2}),
+                                           .logits = at::zeros({2, 7}).set_requires_grad(true)};
+  inputs.heads["policy"] = at::zeros({7, 3});
+  inputs.inputs = {{"advantage", at::zeros({3})},
+                   {"alternative", at::zeros({5})},
+                   {"scale", at::zeros({})},
+                   {"desirable", at::ones({2})}};
+  return inputs;
+}
+
+TEST(BindTest, AxesInputsAndStateAreInTheOrderOfTheSignature) {
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const BoundInputs bound,
+                               BindInputs(GroupSignature(), GroupInputs()));
+  EXPECT_THAT(bound.problem.offsets,
+              ElementsAre(ElementsAre(0, 2, 3), ElementsAre(0, 2, 2, 5), ElementsAre(0, 1, 2),
+                          ElementsAre(0, 1, 4), ElementsAre(0, 1, 1)));
+  ASSERT_EQ(bound.inputs.size(), 4u);
+  EXPECT_EQ(bound.inputs[2].dim(), 1);
+  EXPECT_TRUE(bound.problem.uses[1].logits_gradient);
+  EXPECT_EQ(bound.state.item<double>(), 0.25);
+}
+
+TEST(BindTest, EveryBadInputIsNamed) {
+  const auto bind = [](auto edit) {
+    ObjectiveInputs inputs = GroupInputs();
+    edit(inputs);
+    return BindInputs(GroupSignature(), inputs).status();
+  };
+  const absl::StatusCode unknown = absl::StatusCode::kNotFound;
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.offsets.erase("member"); }),
+              StatusIs(kInvalid, HasSubstr("member.offsets: expected a tensor [*], got none")));
+  EXPECT_THAT(
+      bind([](ObjectiveInputs& i) { i.distributions["policy.member"].offsets = Integers({0, 5}); }),
+      StatusIs(kInvalid, HasSubstr("policy.member.offsets: expected shape [4], got [2]")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.offsets["segment(phrase)"] = Integers({0, 4}); }),
+              StatusIs(kInvalid, HasSubstr("segment(phrase).offsets: expected 2 rows as in "
+                                           "member.offsets, got 1")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.offsets["segment(phase)"] = Integers({0, 4}); }),
+              StatusIs(unknown, HasSubstr("did you mean 'segment(phrase)'")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs.erase("advantage"); }),
+              StatusIs(kInvalid, HasSubstr("advantage: expected 3 numbers over member, which "
+                                           "objective 'group' reads; got none")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs["advantage"] = at::zeros({2}); }),
+              StatusIs(kInvalid, HasSubstr("advantage: expected shape [3], got [2]")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs["advantage"][1] = NAN; }),
+              StatusIs(kInvalid, HasSubstr("advantage[1]: expected a finite number, got nan")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs["alternative"][3] = 7; }),
+              StatusIs(kInvalid, HasSubstr("alternative[3]: expected a token, a whole number in "
+                                           "[0, 7), got 7")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs["alternative"][3] = 1.5; }),
+              StatusIs(kInvalid, HasSubstr("got 1.5")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.inputs["advantages"] = at::zeros({3}); }),
+              StatusIs(unknown, HasSubstr("did you mean 'advantage'")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.state["mean"] = at::zeros({}); }),
+              StatusIs(kInvalid, HasSubstr("mean: expected Double, got Float")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.state["maen"] = at::zeros({}); }),
+              StatusIs(unknown, HasSubstr("did you mean 'mean'")));
+  EXPECT_THAT(
+      bind([](ObjectiveInputs& i) { i.state["mean"] = at::scalar_tensor(HUGE_VAL, at::kDouble); }),
+      StatusIs(kInvalid, HasSubstr("mean: expected a finite number, got inf")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.temperatures["policy"] = 0; }),
+              StatusIs(kInvalid, HasSubstr("temperature of policy: expected a number in (0, inf)"
+                                           ", got 0")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.soft_caps["policy"] = -1; }),
+              StatusIs(kInvalid, HasSubstr("soft cap of policy: expected a number in [0, inf)")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.biases["policy"] = at::zeros({6}); }),
+              StatusIs(kInvalid, HasSubstr("policy.bias: expected shape [7], got [6]")));
+  EXPECT_THAT(
+      bind([](ObjectiveInputs& i) {
+        i.distributions["policy.chosen"].logits = at::zeros({2, 6}).set_requires_grad(true);
+      }),
+      StatusIs(kInvalid, HasSubstr("policy.chosen.logits: expected shape [2, 7], got [2, 6]")));
+  EXPECT_THAT(
+      bind([](ObjectiveInputs& i) { i.distributions["policy.chosen"].logits.detach_(); }),
+      StatusIs(kInvalid, HasSubstr("policy.chosen.logits: expected a tensor that requires")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) {
+                i.distributions["policy.chosen"] = {.logp = at::zeros({2}),
+                                                    .offsets = Integers({0, 1, 2})};
+                i.distributions["policy.chosen"].logp.set_requires_grad(true);
+              }),
+              StatusIs(kInvalid, HasSubstr("policy.chosen.logp: expected hidden states or logits, "
+                                           "because the objective reads more")));
+  EXPECT_THAT(
+      bind([](ObjectiveInputs& i) { i.head_gradients["policy"] = at::zeros({7, 4}); }),
+      StatusIs(kInvalid, HasSubstr("gradient of policy.head: expected shape [7, 3], got [7, 4]")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.bias_gradients["policy"] = at::zeros({7}); }),
+              StatusIs(kInvalid, HasSubstr("gradient of policy.bias: expected no buffer, because "
+                                           "no policy.bias is given")));
+  EXPECT_THAT(bind([](ObjectiveInputs& i) { i.all_reduce = [](absl::Span<double>) {}; }),
+              StatusIs(kInvalid, HasSubstr("all_reduce: expected none, because objective 'group' "
+                                           "reduces nothing over ranks")));
 }
 
 }  // namespace

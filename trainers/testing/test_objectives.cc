@@ -31,7 +31,8 @@ void Rows(const AlidadeRowArgs* args) {
     }
   }
 }
-constexpr AlidadeRowFn kRows[] = {&Rows};
+// With gradient and without.
+constexpr AlidadeRowFn kRows[] = {&Rows, &Rows};
 
 double Softplus(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
 

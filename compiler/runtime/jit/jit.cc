@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/files/files.h"
 #include "common/provenance/digest.h"
 #include "common/status/status.h"
@@ -31,14 +32,14 @@ absl::StatusOr<std::string> CacheFolder(const JitOptions& options) {
 
 // What generated code depends on beside the objective. The compiler is part of this program, so the
 // program's size and time of change stand for the compiler's version.
-std::string ToolchainKey(absl::string_view cpu) {
+std::string ToolchainKey(absl::string_view cpu, bool gpu) {
   struct stat program = {};
   const bool known = stat("/proc/self/exe", &program) == 0;
-  return absl::StrCat(
-      cpu, "\n", pref::toolchainVersion(), "\nabi ", ALIDADE_ABI_VERSION, "\nprogram ",
-      known
-          ? absl::StrCat(program.st_size, " ", program.st_mtim.tv_sec, ".", program.st_mtim.tv_nsec)
-          : "unknown");
+  return absl::StrCat(cpu, gpu ? "+gpu" : "", "\n", pref::toolchainVersion(), "\nabi ",
+                      ALIDADE_ABI_VERSION, "\nprogram ",
+                      known ? absl::StrCat(program.st_size, " ", program.st_mtim.tv_sec, ".",
+                                           program.st_mtim.tv_nsec)
+                            : "unknown");
 }
 
 std::string Key(absl::string_view kind, absl::string_view toolchain, absl::string_view text) {
@@ -48,10 +49,12 @@ std::string Key(absl::string_view kind, absl::string_view toolchain, absl::strin
 // One compilation and what became of it.
 class Compilation {
  public:
-  Compilation(std::string path, std::string cpu, Cache cache, JitReport& report)
+  Compilation(std::string path, std::string cpu, const JitOptions& options, Cache cache,
+              JitReport& report)
       : path_(std::move(path)),
         cpu_(std::move(cpu)),
-        toolchain_(ToolchainKey(cpu_)),
+        options_(options),
+        toolchain_(ToolchainKey(cpu_, options.gpu)),
         cache_(std::move(cache)),
         report_(report) {}
 
@@ -59,7 +62,10 @@ class Compilation {
     ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path_), "while reading an objective");
     const std::string name(
         path_.substr(path_.find_last_of('/') + 1));  // the objective must bear it
-    const std::string file_key = Key("file", toolchain_, absl::StrCat(name, "\n", text));
+    const std::string file_key =
+        Key("file", toolchain_,
+            absl::StrCat(name, "\n", absl::StrJoin(options_.options, ",", absl::PairFormatter("=")),
+                         "\n", text));
     if (const absl::StatusOr<std::string> object_key = Lookup(file_key); object_key.ok()) {
       absl::StatusOr<const Objective*> objective = Load(*object_key);
       if (objective.ok()) {
@@ -69,7 +75,7 @@ class Compilation {
     }
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
     ALIDADE_ASSIGN_OR_RETURN(pref::DerivedObjective derived,
-                             pref::deriveObjectiveText(text, path_, context));
+                             pref::deriveObjectiveText(text, path_, context, options_.options));
     const std::string object_key =
         Key("object", toolchain_, pref::printModule(*derived.differentiated));
     absl::StatusOr<const Objective*> objective = Load(object_key);
@@ -115,7 +121,7 @@ class Compilation {
     });
     pref::CompileOptions options;
     options.cpus = {cpu_};
-    options.gpu = false;
+    options.gpu = options_.gpu;
     options.definition = text;
     mlir::FailureOr<pref::CompiledObjective> code = pref::compileObjective(
         *derived.differentiated, schedule::SignatureToJson(derived.signature), options);
@@ -128,7 +134,9 @@ class Compilation {
       report_.warnings.push_back(absl::StrCat("compiled code is not cached: ", status.message()));
   }
 
-  const std::string path_, cpu_, toolchain_;
+  const std::string path_, cpu_;
+  const JitOptions& options_;
+  const std::string toolchain_;
   const Cache cache_;
   JitReport& report_;
 };
@@ -148,7 +156,7 @@ absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
   JitReport& written = report != nullptr ? *report : own_report;
   written = JitReport();
   absl::StatusOr<const Objective*> objective =
-      Compilation(path, levels.back(), Cache(std::move(folder)), written).Run();
+      Compilation(path, levels.back(), options, Cache(std::move(folder)), written).Run();
   written.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (const std::string& warning : own_report.warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());

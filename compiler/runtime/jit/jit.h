@@ -8,9 +8,9 @@
 //   ALIDADE_ASSIGN_OR_RETURN(ObjectiveOutputs outputs, Apply(*objective, inputs));
 //
 // Code is cached on disk under two keys. The digest of the file leads to the digest of its
-// canonical, differentiated IR, which leads to the object; both digests also cover the CPU level,
-// the LLVM version and the program that generated the code. So an unchanged file costs no MLIR at
-// all, and a changed comment costs no code generation.
+// canonical, differentiated IR, which leads to the object; both digests also cover the options, the
+// CPU level, the LLVM version and the program that generated the code. So an unchanged file costs
+// no MLIR at all, and a changed comment costs no code generation.
 
 #include <string>
 #include <vector>
@@ -23,6 +23,10 @@ namespace alidade::runtime {
 struct JitOptions {
   // Empty: ${ALIDADE_CACHE}/jit, or ~/.cache/alidade/jit.
   std::string cache_folder;
+  // The objective's compile-time choices that differ from their defaults.
+  Options options;
+  // Also generate code for GPUs: PTX, and a cubin where ptxas is at hand.
+  bool gpu = false;
 };
 
 enum class JitOrigin {

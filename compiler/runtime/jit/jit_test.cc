@@ -115,6 +115,27 @@ TEST_F(JitTest, AChangedObjectiveIsCompiled) {
   EXPECT_EQ(objective->signature().hyperparameters[0].default_value, 0.7);
 }
 
+TEST_F(JitTest, AnOptionIsAnotherObjective) {
+  std::string choosing = kObjective;
+  choosing.replace(choosing.find("pref.neg %s"), 11,
+                   "pref.option \"sign\" default \"minus\" of \"minus\" = %m, \"plus\" = %s");
+  choosing.insert(choosing.find("  %n ="), "  %m = pref.neg %s\n");
+  Write(choosing);
+  const Objective* minus = Compile();
+  ASSERT_NE(minus, nullptr);
+  options_.options = {{"sign", "plus"}};
+  const Objective* plus = Compile();
+  ASSERT_NE(plus, nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+  EXPECT_EQ(plus->signature().options[0].chosen, "plus");
+  EXPECT_EQ(Evaluate(*plus)[0], -Evaluate(*minus)[0]);
+  ASSERT_NE(Compile(), nullptr);
+  EXPECT_EQ(report_.origin, JitOrigin::kCachedFile);
+  options_.options = {{"sing", "plus"}};
+  EXPECT_THAT(CompileObjectiveFile(path_, options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sign")));
+}
+
 TEST_F(JitTest, DamagedCodeIsDetectedReportedAndReplaced) {
   const std::vector<float> expected = Evaluate(*Compile());
   const std::string entry = report_.object_path;

@@ -22,9 +22,11 @@ namespace alidade::pref {
 struct Call {
   Arrays inputs;  // Arrays.h says how they are named
   std::map<std::string, double> hyperparameters;
-  bool frozenHead = false;  // no gradient of any head
-  std::string schedule;     // a Kind's name, or empty: the planner chooses
+  bool frozenHead = false;  // no gradient of any head or bias
+  std::string schedule;     // a Kind's name, or empty: the planner chooses; "R": no gradient
   int64_t memoryBudget = 0, chunkTokens = 0;
+  std::map<std::string, double> temperatures, softCaps;  // by model
+  std::string device = "cpu";                            // compiled code only: or "cuda"
 };
 
 struct CallResult {
@@ -44,8 +46,8 @@ absl::StatusOr<PlannedCall> planCall(const schedule::Signature& signature, const
 absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective,
                                           const schedule::Signature& signature, const Call& call);
 
-// In f32. Gradients of all distributions and heads that the signature differentiates (heads: unless
-// frozen).
+// In f32. Gradients of all distributions, heads and biases that the signature differentiates (heads
+// and biases: unless frozen).
 absl::StatusOr<CallResult> runCompiled(const runtime::Objective& objective, const Call& call);
 
 }  // namespace alidade::pref

@@ -1,19 +1,16 @@
-// prefc check, and how commands find an objective's file.
+// prefc check.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "common/files/files.h"
-#include "common/registry/nearest_name.h"
 #include "common/status/status.h"
 #include "compiler/reference/Interpreter.h"
 #include "compiler/tools/prefc/CommandLine.h"
 #include "compiler/tools/prefc/Commands.h"
-#include "compiler/transforms/Pipeline.h"
+#include "compiler/tools/prefc/Subject.h"
 #include "mlir/IR/MLIRContext.h"
 
 namespace alidade::pref {
@@ -23,20 +20,45 @@ namespace {
 // 1e-11.
 constexpr double kDifferenceTolerance = 1e-6;
 constexpr int64_t kRows = 4;
+constexpr int64_t kPoints = 3;  // of an axis per point of its parent
 
-// Three tokens per row and response, log-probabilities in (-4, 0).
+// Log-probabilities and the like in (-4, 0), entropies and divergences in (0, 4), tokens from 0.
+double randomRead(const std::string& op, std::mt19937& generator) {
+  const double value = std::uniform_real_distribution<double>(0, 4)(generator);
+  if (op == "argmax") return std::floor(value);
+  return op == "entropy" || op == "kl_to" || op == "kl_from" ? value : -value;
+}
+
+// Inputs are 0 and 1, which a label, an advantage, a mask, a position and the number of a span may
+// all be.
 Batch randomBatch(const schedule::Signature& signature) {
   std::mt19937 generator(1);
-  std::uniform_real_distribution<double> uniform(-4, 0);
   Batch batch;
   batch.numRows = kRows;
+  std::vector<int64_t> points;
   for (const schedule::Axis& axis : signature.axes) {
-    for (int64_t row = 0; row <= kRows; ++row) batch.offsets[axis.Name()].push_back(3 * row);
+    const int64_t parents = axis.parent < 0 ? kRows : points[axis.parent];
+    // Pairs of kPoints members are kPoints, too.
+    points.push_back(parents * kPoints);
+    if (axis.kind == "pair") continue;
+    for (int64_t parent = 0; parent <= parents; ++parent)
+      batch.offsets[axis.Name()].push_back(kPoints * parent);
   }
-  for (const schedule::Distribution& distribution : signature.distributions) {
-    for (int64_t token = 0; token < 3 * kRows; ++token)
-      batch.reads[distribution.Name()].push_back(uniform(generator));
+  const std::vector<std::string> names = signature.ReadNames();
+  for (size_t i = 0; i < signature.reads.size(); ++i) {
+    const schedule::VocabularyRead& read = signature.reads[i];
+    for (int64_t t = 0; t < points[signature.distributions[read.distribution].axis]; ++t)
+      batch.reads[names[i]].push_back(randomRead(read.op, generator));
   }
+  for (const schedule::Input& input : signature.inputs) {
+    const int64_t count = input.axis == schedule::Input::kNone  ? 1
+                          : input.axis == schedule::Input::kRow ? kRows
+                                                                : points[input.axis];
+    for (int64_t i = 0; i < count; ++i)
+      batch.inputs[input.name].push_back(std::uniform_int_distribution<int>(0, 1)(generator));
+  }
+  for (const schedule::State& state : signature.states)
+    batch.states[state.name] = state.default_value;
   return batch;
 }
 
@@ -62,48 +84,16 @@ absl::Status checkGradients(ObjectiveOp objective, const schedule::Signature& si
 
 }  // namespace
 
-std::string defaultObjectivesFolder() {
-  const char* workspace = std::getenv("BUILD_WORKSPACE_DIRECTORY");
-  return JoinPath(workspace == nullptr ? "." : workspace, "compiler/objectives");
-}
-
-absl::StatusOr<std::string> objectivePath(const std::vector<std::string>& words,
-                                          const std::string& folder) {
-  if (words.size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected one objective (a file or a name), got ", words.size()));
-  }
-  const std::string& word = words[0];
-  const char* invokedFrom = std::getenv("BUILD_WORKING_DIRECTORY");
-  const std::string file = invokedFrom == nullptr ? word : JoinPath(invokedFrom, word);
-  if (word.find('/') != std::string::npos || word.find('.') != std::string::npos) {
-    return PathExists(word) ? word : file;
-  }
-  const std::string path = JoinPath(JoinPath(folder, word), word + ".mlir");
-  if (PathExists(path)) return path;
-  ALIDADE_ASSIGN_OR_RETURN(std::vector<std::string> names, ListFolder(folder), "objective '", word,
-                           "'");
-  std::vector<std::string> known;
-  for (const std::string& name : names) {
-    if (PathExists(JoinPath(JoinPath(folder, name), name + ".mlir"))) known.push_back(name);
-  }
-  return UnknownNameError("objective", word, known);
-}
-
 absl::Status checkCommand(const std::vector<std::string>& args) {
-  ALIDADE_ASSIGN_OR_RETURN(const CommandLine line,
-                           CommandLine::parse(args, {{"objectives", true}}));
-  ALIDADE_ASSIGN_OR_RETURN(
-      const std::string path,
-      objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
+  ALIDADE_ASSIGN_OR_RETURN(const CommandLine line, CommandLine::parse(args, withSubjectFlags({})));
+  ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
   mlir::MLIRContext context;
-  ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, deriveObjectiveFile(path, context));
-  ALIDADE_RETURN_IF_ERROR(checkGradients(derived.objective(), derived.signature), path);
+  ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, derive(subject, context));
+  ALIDADE_RETURN_IF_ERROR(checkGradients(derived.objective(), derived.signature), subject.path);
   std::printf(
       "%s: ok: objective %s, %zu distributions, %zu hyperparameters, %zu metrics; gradients agree "
-      "with central "
-      "differences\n",
-      path.c_str(), derived.signature.name.c_str(), derived.signature.distributions.size(),
+      "with central differences\n",
+      subject.path.c_str(), derived.signature.name.c_str(), derived.signature.distributions.size(),
       derived.signature.hyperparameters.size(), derived.signature.metrics.size());
   return absl::OkStatus();
 }

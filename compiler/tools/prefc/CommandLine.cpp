@@ -72,6 +72,23 @@ absl::StatusOr<bool> CommandLine::headIsTrained() const {
   return head == "trained";
 }
 
+absl::StatusOr<std::map<std::string, std::string>> CommandLine::getPairs(
+    const std::string& flag) const {
+  std::map<std::string, std::string> pairs;
+  for (const std::string& pair : all(flag)) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag, ": expected name=value, got '", pair, "'"));
+    }
+    if (!pairs.emplace(pair.substr(0, equals), pair.substr(equals + 1)).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag, ": '", pair.substr(0, equals), "' is given twice"));
+    }
+  }
+  return pairs;
+}
+
 absl::StatusOr<std::map<std::string, double>> CommandLine::getNumbers(
     const std::string& flag) const {
   std::map<std::string, double> numbers;

@@ -38,7 +38,9 @@ class CommandLine {
                                      int64_t least) const;
   // --head=trained (the default) or --head=frozen.
   absl::StatusOr<bool> headIsTrained() const;
-  // "name=value" pairs of a repeated flag, values as numbers.
+  // "name=value" pairs of a repeated flag.
+  absl::StatusOr<std::map<std::string, std::string>> getPairs(const std::string& flag) const;
+  // The same, values as numbers.
   absl::StatusOr<std::map<std::string, double>> getNumbers(const std::string& flag) const;
 
  private:

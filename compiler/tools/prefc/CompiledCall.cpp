@@ -1,6 +1,7 @@
 // The LibTorch side of Calls.h: arrays to tensors, checks, plan, compiled code.
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -15,81 +16,125 @@
 namespace alidade::pref {
 namespace {
 
-at::Tensor toTensor(const Array& array) {
+using schedule::Signature;
+
+constexpr char kReadsOnly[] = "R";
+
+at::Tensor toTensor(const Array& array, at::ScalarType reals) {
   if (array.isInteger) return at::tensor(array.integers, at::kLong).view(array.shape);
-  return at::tensor(array.reals, at::kDouble).to(at::kFloat).view(array.shape);
+  return at::tensor(array.reals, at::kDouble).to(reals).view(array.shape);
 }
 
 Array toArray(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.detach().to(at::kDouble).contiguous();
+  const at::Tensor values = tensor.detach().cpu().to(at::kDouble).contiguous();
   const double* data = values.data_ptr<double>();
   return Array::ofReals(tensor.sizes().vec(), std::vector<double>(data, data + values.numel()));
 }
 
-// Splits `<owner>.<field>` at the last point outside parentheses, and says whether the owner is one
-// of `known`.
-bool splitName(const std::string& name, std::string& owner, std::string& field) {
-  const size_t point = name.rfind('.');
-  if (point == std::string::npos) return false;
-  owner = name.substr(0, point);
-  field = name.substr(point + 1);
-  return true;
+// Where the array of a name goes (null: no array has that name), and of what type it is there.
+struct Slot {
+  at::Tensor* tensor;
+  at::ScalarType dtype;
+  bool onDevice = true;
+};
+
+// Names of a signature's arrays, as Arrays.h gives them.
+std::map<std::string, Slot> slotsOf(const Signature& signature, const Arrays& given,
+                                    runtime::ObjectiveInputs& inputs) {
+  std::map<std::string, Slot> slots;
+  for (const schedule::Distribution& distribution : signature.distributions) {
+    const std::string name = distribution.Name();
+    const auto isGiven = [&](const auto& entry) { return entry.first.rfind(name + ".", 0) == 0; };
+    // One that no array mentions stays absent.
+    runtime::ScoredTokens* tokens =
+        std::any_of(given.begin(), given.end(), isGiven) ? &inputs.distributions[name] : nullptr;
+    const auto add = [&](const char* field, at::Tensor runtime::ScoredTokens::* member,
+                         at::ScalarType dtype, bool onDevice = true) {
+      slots[name + field] = {tokens != nullptr ? &(tokens->*member) : nullptr, dtype, onDevice};
+    };
+    add(".hidden", &runtime::ScoredTokens::hidden, at::kFloat);
+    add(".logits", &runtime::ScoredTokens::logits, at::kFloat);
+    add(".logp", &runtime::ScoredTokens::logp, at::kFloat);
+    add(".labels", &runtime::ScoredTokens::labels, at::kLong);
+    add(".offsets", &runtime::ScoredTokens::offsets, at::kLong, /*onDevice=*/false);
+  }
+  const auto add = [&](const std::string& name, NamedTensors& tensors, const std::string& key,
+                       at::ScalarType dtype, bool onDevice = true) {
+    slots[name] = {given.count(name) != 0 ? &tensors[key] : nullptr, dtype, onDevice};
+  };
+  for (const std::string& model : signature.Models()) {
+    add(model + ".head", inputs.heads, model, at::kFloat);
+    add(model + ".bias", inputs.biases, model, at::kFloat);
+  }
+  for (const schedule::Axis& axis : signature.axes) {
+    if (axis.kind != "pair")
+      add(axis.Name() + ".offsets", inputs.offsets, axis.Name(), at::kLong, /*onDevice=*/false);
+  }
+  for (const schedule::Input& input : signature.inputs)
+    add(input.name, inputs.inputs, input.name, at::kFloat);
+  for (const schedule::State& state : signature.states)
+    add(state.name, inputs.state, state.name, at::kDouble);
+  return slots;
 }
 
-absl::StatusOr<runtime::ObjectiveInputs> tensorsOf(const schedule::Signature& signature,
-                                                   const Call& call) {
-  runtime::ObjectiveInputs inputs;
-  inputs.hyperparameters = call.hyperparameters;
+absl::Status fill(const Signature& signature, const Call& call, runtime::ObjectiveInputs& inputs) {
+  const std::map<std::string, Slot> slots = slotsOf(signature, call.inputs, inputs);
   std::vector<std::string> known;
-  for (const schedule::Distribution& distribution : signature.distributions) {
-    for (const char* field : {"hidden", "logp", "labels", "offsets"}) {
-      known.push_back(absl::StrCat(distribution.Name(), ".", field));
-    }
-  }
-  for (const std::string& model : signature.Models()) known.push_back(model + ".head");
+  for (const auto& [name, slot] : slots) known.push_back(name);
   for (const auto& [name, array] : call.inputs) {
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      return UnknownNameError("input", name, known);
-    std::string owner, field;
-    splitName(name, owner, field);
-    const bool wantsIntegers = field == "labels" || field == "offsets";
+    const auto slot = slots.find(name);
+    if (slot == slots.end()) return UnknownNameError("input", name, known);
+    const bool wantsIntegers = slot->second.dtype == at::kLong;
     // Whole numbers in a text file may stand for reals.
-    Array given = array;
+    Array values = array;
     if (!wantsIntegers && array.isInteger) {
-      given = Array::ofReals(array.shape,
-                             std::vector<double>(array.integers.begin(), array.integers.end()));
+      values = Array::ofReals(array.shape,
+                              std::vector<double>(array.integers.begin(), array.integers.end()));
     }
-    if (wantsIntegers && !array.isInteger) {
+    if (wantsIntegers && !array.isInteger)
       return absl::InvalidArgumentError(absl::StrCat(name, ": expected integers, got reals"));
-    }
-    const at::Tensor tensor = toTensor(given);
-    if (field == "head") {
-      inputs.heads[owner] = tensor;
-    } else {
-      runtime::ScoredTokens& tokens = inputs.distributions[owner];
-      (field == "hidden"   ? tokens.hidden
-       : field == "logp"   ? tokens.logp
-       : field == "labels" ? tokens.labels
-                           : tokens.offsets) = tensor;
-    }
+    const at::Tensor tensor = toTensor(values, slot->second.dtype);
+    *slot->second.tensor = slot->second.onDevice ? tensor.to(c10::Device(call.device)) : tensor;
   }
+  return absl::OkStatus();
+}
+
+// What the signature differentiates asks for its gradient.
+void requireGradients(const Signature& signature, const Call& call,
+                      runtime::ObjectiveInputs& inputs) {
+  if (call.schedule == kReadsOnly) return;
   for (const schedule::Distribution& distribution : signature.distributions) {
     const auto found = inputs.distributions.find(distribution.Name());
     if (!distribution.requires_grad || found == inputs.distributions.end()) continue;
-    if (found->second.hidden.defined()) found->second.hidden.set_requires_grad(true);
-    if (found->second.logp.defined()) found->second.logp.set_requires_grad(true);
+    runtime::ScoredTokens& tokens = found->second;
+    for (at::Tensor* tensor : {&tokens.hidden, &tokens.logits, &tokens.logp})
+      if (tensor->defined()) tensor->set_requires_grad(true);
   }
   for (const std::string& model : signature.Models(/*with_gradient=*/true)) {
-    const auto head = inputs.heads.find(model);
-    if (head != inputs.heads.end()) head->second.set_requires_grad(!call.frozenHead);
+    for (NamedTensors* tensors : {&inputs.heads, &inputs.biases}) {
+      const auto tensor = tensors->find(model);
+      if (tensor != tensors->end()) tensor->second.set_requires_grad(!call.frozenHead);
+    }
   }
+}
+
+absl::StatusOr<runtime::ObjectiveInputs> tensorsOf(const Signature& signature, const Call& call) {
+  runtime::ObjectiveInputs inputs;
+  inputs.hyperparameters = call.hyperparameters;
+  inputs.temperatures = call.temperatures;
+  inputs.soft_caps = call.softCaps;
+  ALIDADE_RETURN_IF_ERROR(fill(signature, call, inputs));
+  requireGradients(signature, call, inputs);
   return inputs;
 }
 
-absl::StatusOr<PlannedCall> planTensors(const schedule::Signature& signature, const Call& call) {
+absl::StatusOr<PlannedCall> planTensors(const Signature& signature, const Call& call) {
   ALIDADE_ASSIGN_OR_RETURN(const runtime::ObjectiveInputs inputs, tensorsOf(signature, call));
-  ALIDADE_ASSIGN_OR_RETURN(const runtime::BoundInputs bound,
-                           runtime::BindInputs(signature, inputs, true));
+  const bool readsOnly = call.schedule == kReadsOnly;
+  ALIDADE_ASSIGN_OR_RETURN(
+      const runtime::BoundInputs bound,
+      runtime::BindInputs(signature, inputs,
+                          {.want_gradients = !readsOnly, .reads_only = readsOnly}));
   PlannedCall planned;
   planned.problem = bound.problem;
   for (const schedule::Hyperparameter& hyper : signature.hyperparameters) {
@@ -107,25 +152,26 @@ absl::StatusOr<PlannedCall> planTensors(const schedule::Signature& signature, co
 
 void collect(const runtime::ObjectiveInputs& inputs, const runtime::ObjectiveOutputs& outputs,
              Arrays& arrays) {
-  arrays["loss"] = toArray(outputs.loss);
+  if (outputs.loss.defined()) arrays["loss"] = toArray(outputs.loss);
   for (const auto& [name, metric] : outputs.metrics) arrays["metric." + name] = toArray(metric);
   for (const auto& [name, logp] : outputs.logp) arrays["logp." + name] = toArray(logp);
+  for (const auto& [name, state] : outputs.state) arrays["state." + name] = toArray(state);
+  const auto gradient = [&](const std::string& name, const at::Tensor& tensor) {
+    if (tensor.defined() && tensor.grad().defined())
+      arrays["grad." + name] = toArray(tensor.grad());
+  };
   for (const auto& [name, tokens] : inputs.distributions) {
-    if (tokens.hidden.defined() && tokens.hidden.grad().defined()) {
-      arrays["grad." + name + ".hidden"] = toArray(tokens.hidden.grad());
-    }
-    if (tokens.logp.defined() && tokens.logp.grad().defined()) {
-      arrays["grad." + name + ".logp"] = toArray(tokens.logp.grad());
-    }
+    gradient(name + ".hidden", tokens.hidden);
+    gradient(name + ".logits", tokens.logits);
+    gradient(name + ".logp", tokens.logp);
   }
-  for (const auto& [model, head] : inputs.heads) {
-    if (head.grad().defined()) arrays["grad." + model + ".head"] = toArray(head.grad());
-  }
+  for (const auto& [model, head] : inputs.heads) gradient(model + ".head", head);
+  for (const auto& [model, bias] : inputs.biases) gradient(model + ".bias", bias);
 }
 
 }  // namespace
 
-absl::StatusOr<PlannedCall> planCall(const schedule::Signature& signature, const Call& call) {
+absl::StatusOr<PlannedCall> planCall(const Signature& signature, const Call& call) {
   absl::StatusOr<PlannedCall> planned = absl::InternalError("not planned");
   ALIDADE_RETURN_IF_ERROR(FenceTorch("plan", [&] {
     planned = planTensors(signature, call);
@@ -137,6 +183,8 @@ absl::StatusOr<PlannedCall> planCall(const schedule::Signature& signature, const
 absl::StatusOr<CallResult> runCompiled(const runtime::Objective& objective, const Call& call) {
   CallResult result;
   ALIDADE_RETURN_IF_ERROR(FenceTorch("run", [&]() -> absl::Status {
+    // Before any tensor is put there.
+    ALIDADE_RETURN_IF_ERROR(objective.KernelsFor(c10::Device(call.device)).status());
     ALIDADE_ASSIGN_OR_RETURN(const runtime::ObjectiveInputs inputs,
                              tensorsOf(objective.signature(), call));
     ALIDADE_ASSIGN_OR_RETURN(const runtime::ObjectiveOutputs outputs,
@@ -144,7 +192,7 @@ absl::StatusOr<CallResult> runCompiled(const runtime::Objective& objective, cons
                                    {.schedule = call.schedule,
                                     .memory_budget_bytes = call.memoryBudget,
                                     .chunk_tokens = call.chunkTokens}));
-    if (outputs.loss.requires_grad()) outputs.loss.backward();
+    if (outputs.loss.defined() && outputs.loss.requires_grad()) outputs.loss.backward();
     collect(inputs, outputs, result.outputs);
     result.schedule = outputs.schedule;
     return absl::OkStatus();

@@ -13,7 +13,7 @@
 #include "compiler/tools/prefc/CommandLine.h"
 #include "compiler/tools/prefc/Commands.h"
 #include "compiler/tools/prefc/Document.h"
-#include "compiler/transforms/Pipeline.h"
+#include "compiler/tools/prefc/Subject.h"
 #include "llvm/Support/raw_ostream.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/MLIRContext.h"
@@ -75,17 +75,16 @@ absl::Status compiledTexts(const std::string& path, const DerivedObjective& deri
 }  // namespace
 
 absl::Status emitCommand(const std::vector<std::string>& args) {
-  FlagSpec spec = {{"paper", true}, {"objectives", true}};
+  FlagSpec spec = withSubjectFlags({{"paper", true}});
   std::set<std::string> levels;
   for (const char* level : kDerivedLevels) levels.insert(level);
   for (const char* level : kCompiledLevels) levels.insert(level);
   for (const std::string& level : levels) spec[level] = true;
   ALIDADE_ASSIGN_OR_RETURN(const CommandLine line, CommandLine::parse(args, spec));
-  ALIDADE_ASSIGN_OR_RETURN(
-      const std::string path,
-      objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
+  ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
   mlir::MLIRContext context;
-  ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, deriveObjectiveFile(path, context));
+  ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, derive(subject, context));
+  const std::string& path = subject.path;
   if (line.has("paper") && line.get("paper") != derived.signature.paper) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": paper: expected '", line.get("paper"),
                                                    "', got '", derived.signature.paper, "'"));
@@ -103,6 +102,16 @@ absl::Status emitCommand(const std::vector<std::string>& args) {
       ALIDADE_RETURN_IF_ERROR(writeText(file, texts.at(level)));
   }
   return absl::OkStatus();
+}
+
+absl::Status docCommand(const std::vector<std::string>& args) {
+  ALIDADE_ASSIGN_OR_RETURN(const CommandLine line,
+                           CommandLine::parse(args, withSubjectFlags({{"out", true}})));
+  ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
+  mlir::MLIRContext context;
+  ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, derive(subject, context));
+  ALIDADE_ASSIGN_OR_RETURN(const std::string source, ReadFile(subject.path));
+  return writeText(line.get("out", "-"), documentObjective(derived.signature, source));
 }
 
 }  // namespace alidade::pref

@@ -35,6 +35,7 @@ InterpreterInputs interpreterInputs(const Signature& signature, const Call& call
     const std::string name = distribution.Name();
     InterpreterInputs::Scores scores;
     scores.hidden = realsOf(call.inputs, name + ".hidden");
+    scores.logits = realsOf(call.inputs, name + ".logits");
     scores.logp = realsOf(call.inputs, name + ".logp");
     const auto labels = call.inputs.find(name + ".labels");
     if (labels != call.inputs.end()) scores.labels = labels->second.integers;
@@ -42,6 +43,13 @@ InterpreterInputs interpreterInputs(const Signature& signature, const Call& call
   }
   for (const auto& [model, head] : planned.problem.heads) {
     inputs.heads[model] = realsOf(call.inputs, model + ".head");
+    if (head.has_bias) inputs.biases[model] = realsOf(call.inputs, model + ".bias");
+  }
+  for (const schedule::Input& input : signature.inputs)
+    inputs.inputs.push_back(realsOf(call.inputs, input.name));
+  for (const schedule::State& state : signature.states) {
+    const std::vector<double> given = realsOf(call.inputs, state.name);
+    inputs.state.push_back(given.empty() ? state.default_value : given[0]);
   }
   inputs.hyperparameters = planned.hyperparameters;
   return inputs;
@@ -52,35 +60,29 @@ InterpreterInputs interpreterInputs(const Signature& signature, const Call& call
 class Block {
  public:
   Block(ObjectiveOp objective, const Signature& signature, const schedule::Problem& problem)
-      : objective(objective), signature(signature), problem(problem) {}
+      : objective(objective),
+        signature(signature),
+        problem(problem),
+        readNames(signature.ReadNames()) {}
 
   absl::Status operator()(const ScalarCall& call) const {
-    Batch batch;
-    batch.numRows = call.num_rows;
-    for (size_t i = 0; i < signature.axes.size(); ++i)
-      batch.offsets[signature.axes[i].Name()] = problem.offsets[i];
+    if (call.known) return absl::OkStatus();  // is computed again with the rest
+    ALIDADE_ASSIGN_OR_RETURN(const Evaluation evaluation, interpret(objective, batchOf(call)));
     for (size_t i = 0; i < signature.reads.size(); ++i) {
-      const int64_t d = signature.reads[i].distribution;
-      const int64_t tokens = schedule::NumTokens(signature, problem, d);
-      batch.reads[signature.distributions[d].Name()].assign(call.reads[i], call.reads[i] + tokens);
-    }
-    for (size_t i = 0; i < signature.hyperparameters.size(); ++i) {
-      batch.hyperparameters[signature.hyperparameters[i].name] = call.hyperparameters[i];
-    }
-    ALIDADE_ASSIGN_OR_RETURN(const Evaluation evaluation, interpret(objective, batch));
-    for (const schedule::VocabularyRead& read : signature.reads) {
+      const schedule::VocabularyRead& read = signature.reads[i];
       if (read.cotangent < 0 || call.cotangents[read.cotangent] == nullptr) continue;
-      const schedule::Distribution& distribution = signature.distributions[read.distribution];
-      const std::vector<double>& values = evaluation.cotangents.at(distribution.Name());
-      const int64_t* offsets = call.offsets[*signature.FindResponse(distribution.response)];
-      std::copy(values.begin() + offsets[call.row_begin], values.begin() + offsets[call.row_end],
-                call.cotangents[read.cotangent] + offsets[call.row_begin]);
+      const std::vector<double>& values = evaluation.cotangents.at(readNames[i]);
+      const int64_t begin = FirstToken(signature, problem, read.distribution, call.row_begin);
+      const int64_t end = FirstToken(signature, problem, read.distribution, call.row_end);
+      std::copy(values.begin() + begin, values.begin() + end,
+                call.cotangents[read.cotangent] + begin);
     }
     if (call.results == nullptr) return absl::OkStatus();
     call.results[0] = evaluation.loss;
-    for (size_t i = 0; i < signature.metrics.size(); ++i) {
+    for (size_t i = 0; i < signature.metrics.size(); ++i)
       call.results[i + 1] = evaluation.metrics.at(signature.metrics[i]);
-    }
+    for (size_t i = 0; i < signature.states.size(); ++i)
+      call.new_state[i] = evaluation.states.at(signature.states[i].name);
     return absl::OkStatus();
   }
 
@@ -88,32 +90,88 @@ class Block {
   ObjectiveOp objective;
   const Signature& signature;
   const schedule::Problem& problem;
+  const std::vector<std::string> readNames;
+
+  Batch batchOf(const ScalarCall& call) const {
+    Batch batch;
+    batch.numRows = call.num_rows;
+    for (size_t i = 0; i < signature.axes.size(); ++i) {
+      if (signature.axes[i].kind != "pair")
+        batch.offsets[signature.axes[i].Name()] = problem.offsets[i];
+    }
+    for (size_t i = 0; i < signature.reads.size(); ++i) {
+      const int64_t tokens = NumTokens(signature, problem, signature.reads[i].distribution);
+      batch.reads[readNames[i]].assign(call.reads[i], call.reads[i] + tokens);
+    }
+    for (size_t i = 0; i < signature.inputs.size(); ++i) {
+      const int64_t axis = signature.inputs[i].axis;
+      const int64_t points = axis == schedule::Input::kNone  ? 1
+                             : axis == schedule::Input::kRow ? problem.num_rows()
+                                                             : problem.offsets[axis].back();
+      batch.inputs[signature.inputs[i].name].assign(call.inputs[i], call.inputs[i] + points);
+    }
+    for (size_t i = 0; i < signature.states.size(); ++i)
+      batch.states[signature.states[i].name] = call.state[i];
+    for (size_t i = 0; i < signature.hyperparameters.size(); ++i)
+      batch.hyperparameters[signature.hyperparameters[i].name] = call.hyperparameters[i];
+    return batch;
+  }
 };
 
-Arrays outputArrays(const Signature& signature, const PlannedCall& planned,
+void addScores(const Signature& signature, const schedule::Problem& problem,
+               InterpreterOutputs& outputs, Arrays& arrays) {
+  const std::vector<std::string> names = signature.ReadNames();
+  for (size_t i = 0; i < signature.reads.size(); ++i) {
+    const schedule::VocabularyRead& read = signature.reads[i];
+    const schedule::DistributionUse& use = problem.uses[read.distribution];
+    if (use.absent) continue;
+    const int64_t tokens = NumTokens(signature, problem, read.distribution);
+    arrays["logp." + names[i]] = Array::ofReals({tokens}, outputs.reads[i]);
+    if (use.provided && read.cotangent >= 0) {
+      const std::string name = signature.distributions[read.distribution].Name();
+      arrays["grad." + name + ".logp"] =
+          Array::ofReals({tokens}, outputs.cotangents[read.cotangent]);
+    }
+  }
+}
+
+Arrays outputArrays(const Signature& signature, const PlannedCall& planned, bool gradients,
                     InterpreterOutputs outputs) {
   Arrays arrays;
-  arrays["loss"] = Array::ofScalar(outputs.loss);
-  for (size_t i = 0; i < signature.metrics.size(); ++i) {
-    arrays["metric." + signature.metrics[i]] = Array::ofScalar(outputs.metrics[i]);
+  addScores(signature, planned.problem, outputs, arrays);
+  const auto isAbsent = [](const schedule::DistributionUse& use) { return use.absent; };
+  const auto& uses = planned.problem.uses;
+  if (std::none_of(uses.begin(), uses.end(), isAbsent)) {
+    arrays["loss"] = Array::ofScalar(outputs.loss);
+    for (size_t i = 0; i < signature.metrics.size(); ++i)
+      arrays["metric." + signature.metrics[i]] = Array::ofScalar(outputs.metrics[i]);
+    for (size_t i = 0; i < signature.states.size(); ++i)
+      arrays["state." + signature.states[i].name] = Array::ofScalar(outputs.state[i]);
   }
   for (size_t d = 0; d < signature.distributions.size(); ++d) {
     const schedule::Distribution& distribution = signature.distributions[d];
-    const std::string name = distribution.Name();
-    const int64_t tokens = schedule::NumTokens(signature, planned.problem, d);
-    arrays["logp." + name] = Array::ofReals({tokens}, std::move(outputs.logp[d]));
+    const std::string grad = "grad." + distribution.Name();
+    const int64_t tokens = NumTokens(signature, planned.problem, d);
+    if (!gradients) arrays.erase(grad + ".logp");
     if (!outputs.hidden_gradients[d].empty()) {
       const int64_t hidden = planned.problem.heads.at(distribution.model).hidden;
-      arrays["grad." + name + ".hidden"] =
+      arrays[grad + ".hidden"] =
           Array::ofReals({tokens, hidden}, std::move(outputs.hidden_gradients[d]));
-    } else if (planned.problem.uses[d].provided && distribution.requires_grad) {
-      arrays["grad." + name + ".logp"] = Array::ofReals({tokens}, std::move(outputs.cotangents[d]));
+    }
+    if (!outputs.logits_gradients[d].empty()) {
+      const int64_t vocabulary = planned.problem.heads.at(distribution.model).vocabulary;
+      arrays[grad + ".logits"] =
+          Array::ofReals({tokens, vocabulary}, std::move(outputs.logits_gradients[d]));
     }
   }
   for (auto& [model, gradient] : outputs.head_gradients) {
     const schedule::HeadShape& head = planned.problem.heads.at(model);
     arrays["grad." + model + ".head"] =
         Array::ofReals({head.vocabulary, head.hidden}, std::move(gradient));
+  }
+  for (auto& [model, gradient] : outputs.bias_gradients) {
+    arrays["grad." + model + ".bias"] =
+        Array::ofReals({planned.problem.heads.at(model).vocabulary}, std::move(gradient));
   }
   return arrays;
 }
@@ -129,7 +187,8 @@ absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective, const Signature
                                   interpreterInputs(signature, call, planned),
                                   Block(objective, signature, planned.problem)));
   CallResult result;
-  result.outputs = outputArrays(signature, planned, std::move(outputs));
+  result.outputs =
+      outputArrays(signature, planned, /*gradients=*/call.schedule != "R", std::move(outputs));
   result.schedule = std::string(schedule::KindName(planned.plan.schedule.kind));
   return result;
 }

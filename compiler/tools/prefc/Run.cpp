@@ -13,13 +13,14 @@
 #include "compiler/tools/prefc/Calls.h"
 #include "compiler/tools/prefc/CommandLine.h"
 #include "compiler/tools/prefc/Commands.h"
-#include "compiler/transforms/Pipeline.h"
+#include "compiler/tools/prefc/Subject.h"
 #include "mlir/IR/MLIRContext.h"
 
 namespace alidade::pref {
 namespace {
 
-absl::StatusOr<Call> callOf(const CommandLine& line) {
+// The options of a golden count unless the command line says otherwise.
+absl::StatusOr<Call> callOf(const CommandLine& line, Subject& subject) {
   Call call;
   const std::string path = line.get("inputs");
   if (path.empty())
@@ -28,12 +29,15 @@ absl::StatusOr<Call> callOf(const CommandLine& line) {
     ALIDADE_ASSIGN_OR_RETURN(Golden golden, readGolden(path));
     call.inputs = std::move(golden.inputs);
     call.hyperparameters = std::move(golden.hyperparameters);
+    subject.options.insert(golden.options.begin(), golden.options.end());
   } else {
     ALIDADE_ASSIGN_OR_RETURN(call.inputs, readArrays(path));
   }
   using Numbers = std::map<std::string, double>;
   ALIDADE_ASSIGN_OR_RETURN(const Numbers given, line.getNumbers("hyper"));
   for (const auto& [name, value] : given) call.hyperparameters[name] = value;
+  ALIDADE_ASSIGN_OR_RETURN(call.temperatures, line.getNumbers("temperature"));
+  ALIDADE_ASSIGN_OR_RETURN(call.softCaps, line.getNumbers("soft_cap"));
   ALIDADE_ASSIGN_OR_RETURN(const bool trained, line.headIsTrained());
   call.frozenHead = !trained;
   call.schedule = line.get("schedule");
@@ -42,19 +46,22 @@ absl::StatusOr<Call> callOf(const CommandLine& line) {
   return call;
 }
 
-absl::StatusOr<CallResult> runBackend(const std::string& backend, const std::string& path,
-                                      const Call& call) {
-  if (backend == "cpu") {
-    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective,
-                             runtime::CompileObjectiveFile(path));
+absl::StatusOr<CallResult> runBackend(const std::string& backend, const Subject& subject,
+                                      Call call) {
+  if (backend == "cpu" || backend == "cuda") {
+    ALIDADE_ASSIGN_OR_RETURN(
+        const runtime::Objective* objective,
+        runtime::CompileObjectiveFile(subject.path,
+                                      {.options = subject.options, .gpu = backend == "cuda"}));
+    call.device = backend;
     return runCompiled(*objective, call);
   }
   if (backend != "interpreter") {
     return absl::InvalidArgumentError(
-        absl::StrCat("--backend: expected interpreter or cpu, got '", backend, "'"));
+        absl::StrCat("--backend: expected interpreter, cpu or cuda, got '", backend, "'"));
   }
   mlir::MLIRContext context;
-  ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, deriveObjectiveFile(path, context));
+  ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, derive(subject, context));
   return runInterpreter(derived.objective(), derived.signature, call);
 }
 
@@ -77,22 +84,21 @@ void printSummary(const CallResult& result) {
 
 absl::Status runCommand(const std::vector<std::string>& args) {
   ALIDADE_ASSIGN_OR_RETURN(const CommandLine line,
-                           CommandLine::parse(args, {{"inputs", true},
-                                                     {"hyper", true},
-                                                     {"backend", true},
-                                                     {"schedule", true},
-                                                     {"budget", true},
-                                                     {"chunk_tokens", true},
-                                                     {"head", true},
-                                                     {"out", true},
-                                                     {"json", false},
-                                                     {"objectives", true}}));
-  ALIDADE_ASSIGN_OR_RETURN(
-      const std::string path,
-      objectivePath(line.words(), line.get("objectives", defaultObjectivesFolder())));
-  ALIDADE_ASSIGN_OR_RETURN(const Call call, callOf(line));
+                           CommandLine::parse(args, withSubjectFlags({{"inputs", true},
+                                                                      {"hyper", true},
+                                                                      {"temperature", true},
+                                                                      {"soft_cap", true},
+                                                                      {"backend", true},
+                                                                      {"schedule", true},
+                                                                      {"budget", true},
+                                                                      {"chunk_tokens", true},
+                                                                      {"head", true},
+                                                                      {"out", true},
+                                                                      {"json", false}})));
+  ALIDADE_ASSIGN_OR_RETURN(Subject subject, subjectOf(line));
+  ALIDADE_ASSIGN_OR_RETURN(const Call call, callOf(line, subject));
   ALIDADE_ASSIGN_OR_RETURN(const CallResult result,
-                           runBackend(line.get("backend", "cpu"), path, call));
+                           runBackend(line.get("backend", "cpu"), subject, call));
   if (line.has("out")) ALIDADE_RETURN_IF_ERROR(writeArrays(line.get("out"), result.outputs));
   if (line.has("json")) {
     std::fputs(arraysToJson(result.outputs).c_str(), stdout);

@@ -1,4 +1,4 @@
-// The compiler's command line for objectives: run, explain, emit, check.
+// The compiler's command line for objectives: run, explain, cost, emit, doc, check.
 
 #include <cstdio>
 #include <string>
@@ -13,20 +13,26 @@ namespace {
 constexpr char kUsage[] =
     R"(prefc: what one objective means, how it is run, what is generated for it
 
-  prefc run NAME_OR_FILE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu]
-      [--schedule=S2|S3|F] [--budget=BYTES] [--chunk_tokens=N] [--head=trained|frozen]
-      [--out=FILE.safetensors] [--json]
-    Loss, metrics, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.
-  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--hidden=N] [--vocab=N] [--head=trained|frozen]
-      [--schedule=S] [--budget=BYTES] [--chunk_tokens=N] [--steps]
+  prefc run NAME_OR_FILE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu|cuda]
+      [--schedule=S2|S3|F|D|RC|R] [--budget=BYTES] [--chunk_tokens=N] [--head=trained|frozen]
+      [--temperature model=T ...] [--soft_cap model=C ...] [--out=FILE.safetensors] [--json]
+    Loss, metrics, state, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.
+    --schedule=R computes no gradient, and distributions may be missing.
+  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--members=N] [--segments=N] [--hidden=N] [--vocab=N]
+      [--head=trained|frozen] [--target=cpu|h100|h200] [--schedule=S] [--budget=BYTES] [--chunk_tokens=N] [--steps]
     The candidates that the planner saw for a batch of these sizes (tokens: per row and response), and why each lost.
+  prefc cost NAME_OR_FILE [as explain, without --steps]
+    The same as JSON.
   prefc emit NAME_OR_FILE [--definition=F] [--canonical=F] [--differentiated=F] [--signature=F] [--doc=F] [--loops=F]
       [--llvm=F] [--assembly=F] [--object=F] [--ptx_sm80=F] [--ptx_sm90a=F] [--cubin_sm90a=F] [--paper=ID]
     Writes what is asked for; F may be - for standard output. --paper: fail unless the definition cites it.
+  prefc doc NAME_OR_FILE [--out=FILE]
+    The objective's page.
   prefc check NAME_OR_FILE
     Verifies, derives, and compares the derived gradients with central differences.
 
-NAME is looked up as DIR/NAME/NAME.mlir with --objectives=DIR (default: compiler/objectives).
+NAME is looked up as DIR/NAME/NAME.mlir with --objectives=DIR (default: compiler/objectives). Every command takes
+--option name=case ... for the objective's compile-time choices.
 )";
 
 }  // namespace
@@ -43,13 +49,17 @@ int main(int argc, char** argv) {
     status = alidade::pref::runCommand(rest);
   } else if (args[0] == "explain") {
     status = alidade::pref::explainCommand(rest);
+  } else if (args[0] == "cost") {
+    status = alidade::pref::costCommand(rest);
+  } else if (args[0] == "doc") {
+    status = alidade::pref::docCommand(rest);
   } else if (args[0] == "emit") {
     status = alidade::pref::emitCommand(rest);
   } else if (args[0] == "check") {
     status = alidade::pref::checkCommand(rest);
   } else {
-    status =
-        alidade::UnknownNameError("command", args[0], {"check", "emit", "explain", "help", "run"});
+    status = alidade::UnknownNameError("command", args[0],
+                                       {"check", "cost", "doc", "emit", "explain", "help", "run"});
   }
   if (status.ok()) return 0;
   std::fprintf(stderr, "prefc: %s\n", std::string(status.message()).c_str());

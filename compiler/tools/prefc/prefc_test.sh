@@ -41,18 +41,30 @@ expect '"loss": 0.79474986' "$prefc" run "$definition" --inputs="$golden" --back
 grep -q "grad.policy.chosen.hidden" "$work/out.safetensors" || fail "no hidden gradient in the output file"
 ! grep -q "grad.policy.head" "$work/out.safetensors" || fail "a frozen head got a gradient"
 
+expect "## Hyperparameters" "$prefc" doc "$definition"
+expect '"chosen": "S' "$prefc" cost "$definition" --rows=2 --tokens=8 --hidden=64 --vocab=128
+expect '"target": "h200"' "$prefc" cost "$definition" --target=h200
+expect "schedule R" "$prefc" run "$definition" --inputs="$golden" --schedule=R
+for kind in S2 S3 RC; do
+  expect '"loss": 0.794749' "$prefc" run "$definition" --inputs="$golden" --schedule=$kind --chunk_tokens=3 --json
+done
+
 refuse "did you mean 'explain'" "$prefc" explian "$definition"
 refuse "did you mean 'schedule'" "$prefc" explain "$definition" --shedule=S2
 refuse "--rows: expected an integer of at least 1, got 'many'" "$prefc" explain "$definition" --rows=many
-refuse "expected one of S2, S3, F, got 'S9'" "$prefc" explain "$definition" --schedule=S9
+refuse "got 'S9'" "$prefc" explain "$definition" --schedule=S9
 refuse "F is not exact here" "$prefc" explain "$definition" --schedule=F
-refuse "memory budget: got 1000 bytes; S2 needs" "$prefc" explain "$definition" --budget=1000
+refuse "bytes, got 1000; S2 needs" "$prefc" explain "$definition" --budget=1000
 refuse "absent.mlir" "$prefc" check "$work/absent.mlir"
 refuse "paper: expected 'arXiv:0000.00000', got 'arXiv:2305.18290'" "$prefc" emit "$definition" --paper=arXiv:0000.00000 --doc=-
 refuse "did you mean 'beta'" "$prefc" run "$definition" --inputs="$golden" --hyper bata=1
 refuse "hyperparameter beta: expected a number in (0, inf), got -1" "$prefc" run "$definition" --inputs="$golden" --hyper beta=-1
 refuse "--hyper: expected name=number, got 'beta'" "$prefc" run "$definition" --inputs="$golden" --hyper beta
-refuse "--backend: expected interpreter or cpu, got 'tpu'" "$prefc" run "$definition" --inputs="$golden" --backend=tpu
+refuse "h200" "$prefc" explain "$definition" --target=h300
+refuse "--option: expected name=value, got 'x'" "$prefc" explain "$definition" --option x
+refuse "nope" "$prefc" explain "$definition" --option nope=1
+refuse "temperature of policy: expected a number in (0, inf), got 0" "$prefc" run "$definition" --inputs="$golden" --temperature policy=0
+refuse "--backend: expected interpreter, cpu or cuda, got 'tpu'" "$prefc" run "$definition" --inputs="$golden" --backend=tpu
 printf 'not a tensor file' >"$work/bad.safetensors"
 refuse "bad.safetensors" "$prefc" run "$definition" --inputs="$work/bad.safetensors"
 sed 's/over row$/over token/' "$definition" >"$work/dpo.mlir"
