@@ -301,8 +301,8 @@ class Walk {
     args.vocab = z.size(1);
     args.stride = z.size(1);
     args.logits = Row(z, begin);
-    args.labels = inputs_.distributions[segment.distribution].labels.data_ptr<int64_t>() +
-                  segment.begin;
+    args.labels =
+        inputs_.distributions[segment.distribution].labels.data_ptr<int64_t>() + segment.begin;
     args.bias = BiasOf(segment.distribution);
     args.inverse_temperature = static_cast<float>(head.inverse_temperature);
     args.soft_cap = static_cast<float>(head.soft_cap);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/files/files.h"
@@ -15,7 +16,9 @@
 #include "common/status/status.h"
 #include "compiler/runtime/jit/cache.h"
 #include "compiler/runtime/jit/object_loader.h"
+#include "compiler/runtime/jit/objective_folder.h"
 #include "compiler/target/Compile.h"
+#include "compiler/transforms/Compose/Compose.h"
 #include "compiler/transforms/Pipeline.h"
 #include "mlir/IR/Diagnostics.h"
 
@@ -46,22 +49,23 @@ std::string Key(absl::string_view kind, absl::string_view toolchain, absl::strin
   return absl::StrCat(kind, "-", Sha256Hex(absl::StrCat(toolchain, "\n", text)));
 }
 
-// One compilation and what became of it.
+// One compilation and what became of it. `what` names it in messages.
 class Compilation {
  public:
-  Compilation(std::string path, std::string cpu, const JitOptions& options, Cache cache,
+  Compilation(std::string what, std::string cpu, const JitOptions& options, Cache cache,
               JitReport& report)
-      : path_(std::move(path)),
+      : what_(std::move(what)),
         cpu_(std::move(cpu)),
         options_(options),
         toolchain_(ToolchainKey(cpu_, options.gpu)),
         cache_(std::move(cache)),
         report_(report) {}
 
-  absl::StatusOr<const Objective*> Run() {
-    ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(path_), "while reading an objective");
+  // `what` is a path.
+  absl::StatusOr<const Objective*> RunFile() {
+    ALIDADE_ASSIGN_OR_RETURN(const std::string text, ReadFile(what_), "while reading an objective");
     const std::string name(
-        path_.substr(path_.find_last_of('/') + 1));  // the objective must bear it
+        what_.substr(what_.find_last_of('/') + 1));  // the objective must bear it
     const std::string file_key =
         Key("file", toolchain_,
             absl::StrCat(name, "\n", absl::StrJoin(options_.options, ",", absl::PairFormatter("=")),
@@ -74,22 +78,30 @@ class Compilation {
       }
     }
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-    ALIDADE_ASSIGN_OR_RETURN(pref::DerivedObjective derived,
-                             pref::deriveObjectiveText(text, path_, context, options_.options));
-    const std::string object_key =
-        Key("object", toolchain_, pref::printModule(*derived.differentiated));
-    absl::StatusOr<const Objective*> objective = Load(object_key);
-    report_.origin = JitOrigin::kCachedCode;
-    if (!objective.ok()) {
-      ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, text, context),
-                               "while compiling ", path_);
-      report_.origin = JitOrigin::kCompiled;
-      report_.object_path = cache_.PathOf(object_key);
-      Publish(object_key, object);
-      objective = FromObject(object);
+    // Without a folder, its neighbours are found.
+    pref::ObjectiveResolver resolver;
+    if (!options_.objectives_folder.empty()) {
+      ALIDADE_ASSIGN_OR_RETURN(resolver, FolderResolver(options_.objectives_folder));
     }
-    Publish(file_key, object_key);
+    ALIDADE_ASSIGN_OR_RETURN(
+        pref::DerivedObjective derived,
+        pref::deriveObjectiveText(text, what_, context, options_.options, resolver));
+    std::string object_key;
+    absl::StatusOr<const Objective*> objective = FromDerived(derived, text, context, object_key);
+    // What a file applies may change while the file does not.
+    if (objective.ok() && !absl::StrContains(text, "pref.apply")) Publish(file_key, object_key);
     return objective;
+  }
+
+  // `what` is an expression.
+  absl::StatusOr<const Objective*> RunExpression() {
+    mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+    ALIDADE_ASSIGN_OR_RETURN(const pref::ObjectiveResolver resolver,
+                             FolderResolver(options_.objectives_folder));
+    ALIDADE_ASSIGN_OR_RETURN(pref::DerivedObjective derived,
+                             pref::deriveExpression(what_, resolver, context, options_.options));
+    std::string object_key;
+    return FromDerived(derived, pref::printModule(*derived.definition), context, object_key);
   }
 
  private:
@@ -101,6 +113,26 @@ class Compilation {
     return bytes;
   }
 
+  // `definition` is what the table hands on.
+  absl::StatusOr<const Objective*> FromDerived(pref::DerivedObjective& derived,
+                                               const std::string& definition,
+                                               mlir::MLIRContext& context,
+                                               std::string& object_key) {
+    // The signature, which the object holds, says more than the code: docs, options.
+    object_key = Key("object", toolchain_,
+                     absl::StrCat(schedule::SignatureToJson(derived.signature),
+                                  pref::printModule(*derived.differentiated)));
+    absl::StatusOr<const Objective*> objective = Load(object_key);
+    report_.origin = JitOrigin::kCachedCode;
+    if (objective.ok()) return objective;
+    ALIDADE_ASSIGN_OR_RETURN(const std::string object, Generate(derived, definition, context),
+                             "while compiling ", what_);
+    report_.origin = JitOrigin::kCompiled;
+    report_.object_path = cache_.PathOf(object_key);
+    Publish(object_key, object);
+    return FromObject(object);
+  }
+
   absl::StatusOr<const Objective*> Load(const std::string& object_key) {
     ALIDADE_ASSIGN_OR_RETURN(const std::string object, Lookup(object_key));
     report_.object_path = cache_.PathOf(object_key);
@@ -108,7 +140,7 @@ class Compilation {
   }
 
   absl::StatusOr<const Objective*> FromObject(const std::string& object) {
-    ALIDADE_ASSIGN_OR_RETURN(const AlidadeObjectiveTable* table, LoadObject(object, path_));
+    ALIDADE_ASSIGN_OR_RETURN(const AlidadeObjectiveTable* table, LoadObject(object, what_));
     ALIDADE_ASSIGN_OR_RETURN(std::unique_ptr<Objective> objective, Objective::FromTable(table));
     return objective.release();  // lives as long as its code: until the process ends
   }
@@ -134,18 +166,17 @@ class Compilation {
       report_.warnings.push_back(absl::StrCat("compiled code is not cached: ", status.message()));
   }
 
-  const std::string path_, cpu_;
+  const std::string what_, cpu_;
   const JitOptions& options_;
   const std::string toolchain_;
   const Cache cache_;
   JitReport& report_;
 };
 
-}  // namespace
-
-absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
-                                                      const JitOptions& options,
-                                                      JitReport* report) {
+// Runs one way of compiling, and reports.
+absl::StatusOr<const Objective*> Compile(const std::string& what, const JitOptions& options,
+                                         JitReport* report,
+                                         absl::StatusOr<const Objective*> (Compilation::*run)()) {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<std::string> levels = HostCpuLevels();
   if (levels.empty())
@@ -155,12 +186,26 @@ absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
   JitReport own_report;
   JitReport& written = report != nullptr ? *report : own_report;
   written = JitReport();
-  absl::StatusOr<const Objective*> objective =
-      Compilation(path, levels.back(), options, Cache(std::move(folder)), written).Run();
+  Compilation compilation(what, levels.back(), options, Cache(std::move(folder)), written);
+  absl::StatusOr<const Objective*> objective = (compilation.*run)();
   written.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (const std::string& warning : own_report.warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   return objective;
+}
+
+}  // namespace
+
+absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
+                                                      const JitOptions& options,
+                                                      JitReport* report) {
+  return Compile(path, options, report, &Compilation::RunFile);
+}
+
+absl::StatusOr<const Objective*> CompileObjectiveExpression(const std::string& expression,
+                                                            const JitOptions& options,
+                                                            JitReport* report) {
+  return Compile(expression, options, report, &Compilation::RunExpression);
 }
 
 }  // namespace alidade::runtime

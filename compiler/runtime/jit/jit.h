@@ -1,8 +1,8 @@
 #ifndef ALIDADE_COMPILER_RUNTIME_JIT_JIT_H_
 #define ALIDADE_COMPILER_RUNTIME_JIT_JIT_H_
 
-// Compiles an objective file in this process, for the CPU it runs on. Links MLIR, which trainers
-// that use objectives compiled ahead of time do not need.
+// Compiles an objective file or an expression of objectives in this process, for the CPU it runs
+// on. Links MLIR, which trainers that use objectives compiled ahead of time do not need.
 //
 //   ALIDADE_ASSIGN_OR_RETURN(const Objective* objective, CompileObjectiveFile("my_loss.mlir"));
 //   ALIDADE_ASSIGN_OR_RETURN(ObjectiveOutputs outputs, Apply(*objective, inputs));
@@ -25,6 +25,9 @@ struct JitOptions {
   std::string cache_folder;
   // The objective's compile-time choices that differ from their defaults.
   Options options;
+  // Where objectives that a definition or an expression applies are found, as <name>/<name>.mlir.
+  // Empty: a file's neighbours, for an expression the objectives linked into this program.
+  std::string objectives_folder;
   // Also generate code for GPUs: PTX, and a cubin where ptxas is at hand.
   bool gpu = false;
 };
@@ -50,6 +53,14 @@ struct JitReport {
 absl::StatusOr<const Objective*> CompileObjectiveFile(const std::string& path,
                                                       const JitOptions& options = {},
                                                       JitReport* report = nullptr);
+
+// The same for a sum of objectives, `0.8*dpo + 0.2*bco_pair(beta=0.05) + sft[option=case]`
+// (compiler/transforms/Compose/Compose.h has the grammar); its canonical text is the objective's
+// name. Expressions, and files that apply others, are derived at every call, because a definition
+// that they use may have changed; only their code is cached.
+absl::StatusOr<const Objective*> CompileObjectiveExpression(const std::string& expression,
+                                                            const JitOptions& options = {},
+                                                            JitReport* report = nullptr);
 
 }  // namespace alidade::runtime
 

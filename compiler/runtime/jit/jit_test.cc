@@ -136,6 +136,29 @@ TEST_F(JitTest, AnOptionIsAnotherObjective) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("sign")));
 }
 
+// Files of a folder, and the sum of two of them.
+TEST_F(JitTest, ExpressionsAndApplies) {
+  ASSERT_THAT(MakeFolder(JoinPath(folder_, "contrast")), IsOk());
+  ASSERT_THAT(WriteFile(JoinPath(folder_, "contrast/contrast.mlir"), kObjective), IsOk());
+  options_.objectives_folder = folder_;
+  const auto compile = [&](const std::string& expression) {
+    return CompileObjectiveExpression(expression, options_, &report_);
+  };
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* alone, compile("contrast"));
+  EXPECT_EQ(alone->signature().name, "contrast");
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* sum,
+                               compile("0.5*contrast(scale=0.5)+1.5 * contrast(scale=0.5)"));
+  EXPECT_EQ(report_.origin, JitOrigin::kCompiled);
+  EXPECT_THAT(sum->signature().name, HasSubstr("contrast(scale=0.5)"));
+  EXPECT_NEAR(Evaluate(*sum)[0], 2 * Evaluate(*alone)[0], 1e-6);
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* again,
+                               compile("0.5*contrast(scale=0.5)+1.5 * contrast(scale=0.5)"));
+  EXPECT_EQ(report_.origin, JitOrigin::kCachedCode);
+  EXPECT_EQ(Evaluate(*again)[0], Evaluate(*sum)[0]);
+  EXPECT_THAT(compile("contrasd + contrast"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("contrast")));
+}
+
 TEST_F(JitTest, DamagedCodeIsDetectedReportedAndReplaced) {
   const std::vector<float> expected = Evaluate(*Compile());
   const std::string entry = report_.object_path;

@@ -89,11 +89,11 @@ absl::Status checkCommand(const std::vector<std::string>& args) {
   ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, derive(subject, context));
-  ALIDADE_RETURN_IF_ERROR(checkGradients(derived.objective(), derived.signature), subject.path);
+  ALIDADE_RETURN_IF_ERROR(checkGradients(derived.objective(), derived.signature), subject.text);
   std::printf(
       "%s: ok: objective %s, %zu distributions, %zu hyperparameters, %zu metrics; gradients agree "
       "with central differences\n",
-      subject.path.c_str(), derived.signature.name.c_str(), derived.signature.distributions.size(),
+      subject.text.c_str(), derived.signature.name.c_str(), derived.signature.distributions.size(),
       derived.signature.hyperparameters.size(), derived.signature.metrics.size());
   return absl::OkStatus();
 }

@@ -34,8 +34,8 @@ absl::Status writeText(const std::string& path, const std::string& text) {
 
 using Texts = std::map<std::string, std::string>;
 
-absl::StatusOr<Texts> derivedTexts(const std::string& path, const DerivedObjective& derived) {
-  ALIDADE_ASSIGN_OR_RETURN(const std::string source, ReadFile(path));
+absl::StatusOr<Texts> derivedTexts(const Subject& subject, const DerivedObjective& derived) {
+  ALIDADE_ASSIGN_OR_RETURN(const std::string source, definitionOf(subject, derived));
   return Texts{{"definition", printModule(*derived.definition)},
                {"canonical", printModule(*derived.canonical)},
                {"differentiated", printModule(*derived.differentiated)},
@@ -43,10 +43,10 @@ absl::StatusOr<Texts> derivedTexts(const std::string& path, const DerivedObjecti
                {"doc", documentObjective(derived.signature, source)}};
 }
 
-absl::Status compiledTexts(const std::string& path, const DerivedObjective& derived,
+absl::Status compiledTexts(const Subject& subject, const DerivedObjective& derived,
                            const CommandLine& line, Texts& texts) {
   CompileOptions options;
-  ALIDADE_ASSIGN_OR_RETURN(options.definition, ReadFile(path));
+  ALIDADE_ASSIGN_OR_RETURN(options.definition, definitionOf(subject, derived));
   options.registerAtLoad = true;
   options.keepTexts = line.has("loops") || line.has("llvm") || line.has("assembly");
   std::string diagnostics;
@@ -84,19 +84,19 @@ absl::Status emitCommand(const std::vector<std::string>& args) {
   ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, derive(subject, context));
-  const std::string& path = subject.path;
   if (line.has("paper") && line.get("paper") != derived.signature.paper) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": paper: expected '", line.get("paper"),
-                                                   "', got '", derived.signature.paper, "'"));
+    return absl::InvalidArgumentError(absl::StrCat(subject.text, ": paper: expected '",
+                                                   line.get("paper"), "', got '",
+                                                   derived.signature.paper, "'"));
   }
-  ALIDADE_ASSIGN_OR_RETURN(Texts texts, derivedTexts(path, derived));
+  ALIDADE_ASSIGN_OR_RETURN(Texts texts, derivedTexts(subject, derived));
   bool wantsCode = false, wantsAny = false;
   for (const std::string& level : levels) wantsAny |= line.has(level);
   for (const char* level : kCompiledLevels) wantsCode |= line.has(level);
   if (!wantsAny)
     return absl::InvalidArgumentError(
         "emit: expected at least one of --definition ... --object, got none");
-  if (wantsCode) ALIDADE_RETURN_IF_ERROR(compiledTexts(path, derived, line, texts));
+  if (wantsCode) ALIDADE_RETURN_IF_ERROR(compiledTexts(subject, derived, line, texts));
   for (const std::string& level : levels) {
     for (const std::string& file : line.all(level))
       ALIDADE_RETURN_IF_ERROR(writeText(file, texts.at(level)));
@@ -110,7 +110,7 @@ absl::Status docCommand(const std::vector<std::string>& args) {
   ALIDADE_ASSIGN_OR_RETURN(const Subject subject, subjectOf(line));
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(const DerivedObjective derived, derive(subject, context));
-  ALIDADE_ASSIGN_OR_RETURN(const std::string source, ReadFile(subject.path));
+  ALIDADE_ASSIGN_OR_RETURN(const std::string source, definitionOf(subject, derived));
   return writeText(line.get("out", "-"), documentObjective(derived.signature, source));
 }
 

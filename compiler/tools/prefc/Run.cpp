@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "common/status/status.h"
-#include "compiler/runtime/jit/jit.h"
+#include "compiler/runtime/objective.h"
 #include "compiler/tools/prefc/Calls.h"
 #include "compiler/tools/prefc/CommandLine.h"
 #include "compiler/tools/prefc/Commands.h"
@@ -49,10 +49,8 @@ absl::StatusOr<Call> callOf(const CommandLine& line, Subject& subject) {
 absl::StatusOr<CallResult> runBackend(const std::string& backend, const Subject& subject,
                                       Call call) {
   if (backend == "cpu" || backend == "cuda") {
-    ALIDADE_ASSIGN_OR_RETURN(
-        const runtime::Objective* objective,
-        runtime::CompileObjectiveFile(subject.path,
-                                      {.options = subject.options, .gpu = backend == "cuda"}));
+    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective,
+                             compile(subject, /*gpu=*/backend == "cuda"));
     call.device = backend;
     return runCompiled(*objective, call);
   }

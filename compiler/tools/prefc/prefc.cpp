@@ -13,26 +13,27 @@ namespace {
 constexpr char kUsage[] =
     R"(prefc: what one objective means, how it is run, what is generated for it
 
-  prefc run NAME_OR_FILE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu|cuda]
+  prefc run OBJECTIVE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu|cuda]
       [--schedule=S2|S3|F|D|RC|R] [--budget=BYTES] [--chunk_tokens=N] [--head=trained|frozen]
       [--temperature model=T ...] [--soft_cap model=C ...] [--out=FILE.safetensors] [--json]
     Loss, metrics, state, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.
     --schedule=R computes no gradient, and distributions may be missing.
-  prefc explain NAME_OR_FILE [--rows=N] [--tokens=N] [--members=N] [--segments=N] [--hidden=N] [--vocab=N]
+  prefc explain OBJECTIVE [--rows=N] [--tokens=N] [--members=N] [--segments=N] [--hidden=N] [--vocab=N]
       [--head=trained|frozen] [--target=cpu|h100|h200] [--schedule=S] [--budget=BYTES] [--chunk_tokens=N] [--steps]
     The candidates that the planner saw for a batch of these sizes (tokens: per row and response), and why each lost.
-  prefc cost NAME_OR_FILE [as explain, without --steps]
+  prefc cost OBJECTIVE [as explain, without --steps]
     The same as JSON.
-  prefc emit NAME_OR_FILE [--definition=F] [--canonical=F] [--differentiated=F] [--signature=F] [--doc=F] [--loops=F]
+  prefc emit OBJECTIVE [--definition=F] [--canonical=F] [--differentiated=F] [--signature=F] [--doc=F] [--loops=F]
       [--llvm=F] [--assembly=F] [--object=F] [--ptx_sm80=F] [--ptx_sm90a=F] [--cubin_sm90a=F] [--paper=ID]
     Writes what is asked for; F may be - for standard output. --paper: fail unless the definition cites it.
-  prefc doc NAME_OR_FILE [--out=FILE]
+  prefc doc OBJECTIVE [--out=FILE]
     The objective's page.
-  prefc check NAME_OR_FILE
+  prefc check OBJECTIVE
     Verifies, derives, and compares the derived gradients with central differences.
 
-NAME is looked up as DIR/NAME/NAME.mlir with --objectives=DIR (default: compiler/objectives). Every command takes
---option name=case ... for the objective's compile-time choices.
+OBJECTIVE is a file, a name (DIR/NAME/NAME.mlir with --objectives=DIR, by default compiler/objectives) or a sum of names
+in quotes: '0.8*dpo + 0.2*bco_pair(beta=0.05) + sft[option=case]'. Every command takes --option name=case ... for the
+objective's compile-time choices.
 )";
 
 }  // namespace

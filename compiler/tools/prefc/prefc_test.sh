@@ -42,6 +42,16 @@ grep -q "grad.policy.chosen.hidden" "$work/out.safetensors" || fail "no hidden g
 ! grep -q "grad.policy.head" "$work/out.safetensors" || fail "a frozen head got a gradient"
 
 expect "## Hyperparameters" "$prefc" doc "$definition"
+
+mkdir -p "$work/objectives/dpo"
+cp "$definition" "$work/objectives/dpo/dpo.mlir"
+sum='0.5*dpo + 0.5*dpo'
+expect '"loss": 0.794749' "$prefc" run "$sum" --objectives="$work/objectives" --inputs="$golden" --json
+expect '"loss": 0.79474986' "$prefc" run "$sum" --objectives="$work/objectives" --inputs="$golden" --json --backend=interpreter
+expect "objective dpo" "$prefc" explain dpo --objectives="$work/objectives"
+expect "gradients agree" "$prefc" check "$sum" --objectives="$work/objectives"
+refuse "dpo" "$prefc" explain "0.5*dop + dpo" --objectives="$work/objectives"
+refuse "did you mean 'dpo'" "$prefc" explain dpoo --objectives="$work/objectives"
 expect '"chosen": "S' "$prefc" cost "$definition" --rows=2 --tokens=8 --hidden=64 --vocab=128
 expect '"target": "h200"' "$prefc" cost "$definition" --target=h200
 expect "schedule R" "$prefc" run "$definition" --inputs="$golden" --schedule=R
