@@ -78,8 +78,7 @@ class Compilation {
       }
     }
     mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
-    // Without a folder, its neighbours are found.
-    pref::ObjectiveResolver resolver;
+    pref::ObjectiveResolver resolver = pref::neighboursOf(what_);
     if (!options_.objectives_folder.empty()) {
       ALIDADE_ASSIGN_OR_RETURN(resolver, FolderResolver(options_.objectives_folder));
     }

@@ -155,6 +155,24 @@ TEST_F(JitTest, ExpressionsAndApplies) {
                                compile("0.5*contrast(scale=0.5)+1.5 * contrast(scale=0.5)"));
   EXPECT_EQ(report_.origin, JitOrigin::kCachedCode);
   EXPECT_EQ(Evaluate(*again)[0], Evaluate(*sum)[0]);
+  // A file finds what it applies beside itself, and is not taken for unchanged when that changes.
+  const std::string doubled_path = JoinPath(folder_, "doubled.mlir");
+  ASSERT_THAT(WriteFile(doubled_path, R"(
+pref.objective @doubled {
+  %two = pref.constant 2
+  %a = pref.apply @contrast
+  %loss = pref.mul %two, %a
+  pref.yield %loss
+}
+)"),
+              IsOk());
+  for (int i = 0; i < 2; ++i) {
+    ALIDADE_ASSERT_OK_AND_ASSIGN(
+        const Objective* doubled,
+        CompileObjectiveFile(doubled_path, {.cache_folder = options_.cache_folder}, &report_));
+    EXPECT_EQ(report_.origin, i == 0 ? JitOrigin::kCompiled : JitOrigin::kCachedCode);
+    EXPECT_NEAR(Evaluate(*doubled)[0], 2 * Evaluate(*alone)[0], 1e-6);
+  }
   EXPECT_THAT(compile("contrasd + contrast"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("contrast")));
 }
