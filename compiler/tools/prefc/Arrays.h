@@ -2,9 +2,9 @@
 //
 // Inputs: `<distribution>.hidden` [M, H], `.labels` [M], `.offsets` [B + 1] (of the response
 // `member`: [members + 1]), or `.logits` [M, V] or `.logp` [M] instead of hidden states;
-// `<model>.head` [V, H], `<model>.bias` [V]; `member.offsets` and `segment(<name>).offsets` [B + 1];
-// data inputs and states by their own names.
-// Outputs: `loss`, `metric.<name>`, `state.<name>`, `logp.<read>`, `grad.<distribution>.hidden`,
+// `<model>.head` [V, H], `<model>.bias` [V]; `member.offsets` and `segment(<name>).offsets` [B +
+// 1]; data inputs and states by their own names. Outputs: `loss`, `metric.<name>`, `state.<name>`,
+// `logp.<read>`, `grad.<distribution>.hidden`,
 // `.logits` or `.logp`, `grad.<model>.head`, `grad.<model>.bias`. A distribution's name is
 // schedule::Distribution::Name(), a read's is in schedule::Signature::ReadNames().
 
