@@ -244,9 +244,8 @@ TEST(RuntimeTest, EveryBadInputIsNamed) {
                        HasSubstr("hyperparameter target: expected a number in (0, inf), got inf")));
   EXPECT_THAT(Apply(Contrast(), ContrastInputs(true), {.schedule = "F"}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("F is not exact here")));
-  EXPECT_THAT(
-      Apply(Contrast(), ContrastInputs(true), {.memory_budget_bytes = 8}),
-      StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("bytes, got 8;")));
+  EXPECT_THAT(Apply(Contrast(), ContrastInputs(true), {.memory_budget_bytes = 8}),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("bytes, got 8;")));
   EXPECT_THAT(Apply(Contrast(), ContrastInputs(true), {.chunk_tokens = -1}),
               StatusIs(kInvalid, HasSubstr("chunk_tokens")));
 }
@@ -303,6 +302,39 @@ TEST(ObjectiveTest, OptionsAreThoseItWasCompiledWith) {
   EXPECT_EQ(found->signature().options[0].chosen, "forward");
   ALIDADE_ASSERT_OK_AND_ASSIGN(const Objective* plain, FindObjective("chooser"));
   EXPECT_EQ(plain->signature().options[0].chosen, "reverse");
+}
+
+// A scalar block that sums its loss over ranks, of which the test is all.
+void SummingScalars(const AlidadeScalarArgs* args) {
+  ContrastTable()->variants[0].scalars(args);
+  if (args->all_reduce == nullptr) return;
+  double loss = args->results[0];
+  args->all_reduce(args->context, &loss, 1);
+  args->results[0] = static_cast<float>(loss);
+}
+
+TEST(ObjectiveTest, RanksMeetOnceInTheCallThatKeepsResults) {
+  Signature signature = Contrast().signature();
+  signature.reduces_ranks = true;
+  const std::string json = SignatureToJson(signature);
+  AlidadeVariant variant = ContrastTable()->variants[0];
+  variant.scalars = &SummingScalars;
+  AlidadeObjectiveTable table = *ContrastTable();
+  table.signature_json = json.c_str();
+  table.variants = &variant;
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const auto objective, Objective::FromTable(&table));
+  ObjectiveInputs inputs = ContrastInputs(true);
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs alone,
+                               Apply(*objective, inputs, {.schedule = "S3", .chunk_tokens = 3}));
+  int calls = 0;
+  inputs.all_reduce = [&calls](absl::Span<double> values) {
+    ++calls;
+    for (double& value : values) value *= 3;  // three ranks with the same numbers
+  };
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const ObjectiveOutputs together,
+                               Apply(*objective, inputs, {.schedule = "S3", .chunk_tokens = 3}));
+  EXPECT_EQ(calls, 1);
+  EXPECT_FLOAT_EQ(together.loss.item<float>(), 3 * alone.loss.item<float>());
 }
 
 // Members of a prompt with advantages, labelled spans, a token to look at, a running mean.
