@@ -16,6 +16,7 @@ gives
   :dpo_gradient_test    derived gradients = central differences
   :dpo_invalid_test     every bad input that its signature implies is refused by name
   :dpo_property_test    finite at log-ratios of +-1e4; indifferent to the order of rows
+  :dpo_simt_test        its GPU kernels under the SIMT interpreter: right, and free of races and stray accesses
 
 No C++ is compiled for an objective: prefc emits the object, and the tests link a runner that is compiled once.
 """
@@ -84,7 +85,7 @@ def objective(name, src, golden, paper, applies = [], visibility = None):
             "//compiler/testing:objective_checks",
         ],
     )
-    for check in ["parity", "gradient", "invalid", "property"]:
+    for check in ["parity", "gradient", "invalid", "property", "simt"]:
         native.sh_test(
             name = "%s_%s_test" % (name, check),
             size = "small",

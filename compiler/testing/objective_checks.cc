@@ -22,6 +22,7 @@
 #include "compiler/testing/torch_evaluator.h"
 #include "compiler/tools/prefc/Arrays.h"
 #include "compiler/tools/prefc/Calls.h"
+#include "compiler/tools/prefc/SimtCall.h"
 #include "compiler/transforms/Pipeline.h"
 #include "compiler/transforms/ResolveOptions/ResolveOptions.h"
 #include "gmock/gmock.h"
@@ -459,6 +460,27 @@ TEST(Property, TwoRunsGiveTheSameBits) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult second, Compiled(call));
   for (const auto& [name, array] : first.outputs)
     EXPECT_EQ(array.reals, second.outputs.at(name).reals) << name;
+}
+
+// The GPU kernels, under an interpreter that refuses races, stray and unaligned accesses and
+// divergence.
+TEST(Simt, GpuKernelsInEveryExactSchedule) {
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<pref::SimtObjective> kernels,
+      pref::SimtObjective::create(*Default().compiled, *Default().derived.differentiated));
+  for (const bool frozen : {false, true}) {
+    Call call = CallOf(frozen ? 9 : 10);
+    call.frozenHead = frozen;
+    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, Interpret(call));
+    for (const std::string& schedule : ExactSchedules(Default(), call)) {
+      SCOPED_TRACE(absl::StrCat(schedule, frozen ? " frozen head" : " full head"));
+      call.schedule = schedule;
+      call.chunkTokens = 11;
+      ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult result, kernels->run(call));
+      EXPECT_EQ(result.outputs.size(), expected.outputs.size());
+      ExpectNear(result.outputs, expected.outputs, kFloatTolerance);
+    }
+  }
 }
 
 }  // namespace

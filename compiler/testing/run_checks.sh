@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: run_checks.sh CHECKS parity|gradient|invalid|property DEFINITION GOLDEN
+# usage: run_checks.sh CHECKS parity|gradient|invalid|property|simt DEFINITION GOLDEN
 # Runs the checks of one kind of an objective's check binary.
 set -eu
 case $2 in
@@ -7,6 +7,7 @@ case $2 in
   gradient) filter='Gradient.*' ;;
   invalid) filter='Invalid.*' ;;
   property) filter='Property.*' ;;
-  *) echo "run_checks.sh: expected parity, gradient, invalid or property, got '$2'" >&2; exit 2 ;;
+  simt) filter='Simt.*' ;;
+  *) echo "run_checks.sh: expected parity, gradient, invalid, property or simt, got '$2'" >&2; exit 2 ;;
 esac
 exec "$1" --gtest_filter="$filter" --definition="$3" --golden="$4"

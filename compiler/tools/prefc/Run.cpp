@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,7 @@
 #include "compiler/tools/prefc/Calls.h"
 #include "compiler/tools/prefc/CommandLine.h"
 #include "compiler/tools/prefc/Commands.h"
+#include "compiler/tools/prefc/SimtCall.h"
 #include "compiler/tools/prefc/Subject.h"
 #include "mlir/IR/MLIRContext.h"
 
@@ -54,12 +56,18 @@ absl::StatusOr<CallResult> runBackend(const std::string& backend, const Subject&
     call.device = backend;
     return runCompiled(*objective, call);
   }
-  if (backend != "interpreter") {
+  if (backend != "interpreter" && backend != "simt") {
     return absl::InvalidArgumentError(
-        absl::StrCat("--backend: expected interpreter, cpu or cuda, got '", backend, "'"));
+        absl::StrCat("--backend: expected interpreter, cpu, cuda or simt, got '", backend, "'"));
   }
   mlir::MLIRContext context;
   ALIDADE_ASSIGN_OR_RETURN(DerivedObjective derived, derive(subject, context));
+  if (backend == "simt") {
+    ALIDADE_ASSIGN_OR_RETURN(const runtime::Objective* objective, compile(subject, /*gpu=*/false));
+    ALIDADE_ASSIGN_OR_RETURN(const std::unique_ptr<SimtObjective> kernels,
+                             SimtObjective::create(*objective, *derived.differentiated));
+    return kernels->run(call);
+  }
   return runInterpreter(derived.objective(), derived.signature, call);
 }
 

@@ -13,7 +13,7 @@ namespace {
 constexpr char kUsage[] =
     R"(prefc: what one objective means, how it is run, what is generated for it
 
-  prefc run OBJECTIVE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu|cuda]
+  prefc run OBJECTIVE --inputs=FILE.safetensors [--hyper k=v ...] [--backend=interpreter|cpu|cuda|simt]
       [--schedule=S2|S3|F|D|RC|R] [--budget=BYTES] [--chunk_tokens=N] [--head=trained|frozen]
       [--temperature model=T ...] [--soft_cap model=C ...] [--out=FILE.safetensors] [--json]
     Loss, metrics, state, log-probabilities and gradients of one batch. --inputs may be an objective's golden.json, too.

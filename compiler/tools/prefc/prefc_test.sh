@@ -74,7 +74,8 @@ refuse "h200" "$prefc" explain "$definition" --target=h300
 refuse "--option: expected name=value, got 'x'" "$prefc" explain "$definition" --option x
 refuse "nope" "$prefc" explain "$definition" --option nope=1
 refuse "temperature of policy: expected a number in (0, inf), got 0" "$prefc" run "$definition" --inputs="$golden" --temperature policy=0
-refuse "--backend: expected interpreter, cpu or cuda, got 'tpu'" "$prefc" run "$definition" --inputs="$golden" --backend=tpu
+expect '"loss": 0.79474' "$prefc" run "$definition" --inputs="$golden" --backend=simt --json
+refuse "--backend: expected interpreter, cpu, cuda or simt, got 'tpu'" "$prefc" run "$definition" --inputs="$golden" --backend=tpu
 printf 'not a tensor file' >"$work/bad.safetensors"
 refuse "bad.safetensors" "$prefc" run "$definition" --inputs="$work/bad.safetensors"
 sed 's/over row$/over token/' "$definition" >"$work/dpo.mlir"
