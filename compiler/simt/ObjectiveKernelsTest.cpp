@@ -299,6 +299,24 @@ TEST_P(ObjectiveKernelsTest, ScalarsAreThoseOfTheCpu) {
   }
 }
 
+TEST_F(ObjectiveKernelsTest, WithoutTheirFirstBarrierTheScalarsRace) {
+  Compiled compiled;
+  ASSERT_NO_FATAL_FAILURE(compile(compiled, "dpo"));
+  auto module = *compiled.kernelModule->getOps<gpu::GPUModuleOp>().begin();
+  gpu::BarrierOp first;
+  module.lookupSymbol<gpu::GPUFuncOp>("alidade_scalars").walk([&](gpu::BarrierOp barrier) {
+    if (!first) first = barrier;
+  });
+  ASSERT_TRUE(first);
+  first.erase();
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const ObjectiveKernels kernels,
+      ObjectiveKernels::compile(module, compiled.derived.signature, *compiled.table));
+  ScalarInputs inputs(compiled, 20, 1);
+  EXPECT_THAT(kernels.scalars(inputs.arguments),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("race: ")));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ObjectiveKernelsTest, testing::Values("dpo", "ipo", "mdpo", "simpo"),
                          [](const auto& info) { return std::string(info.param); });
 

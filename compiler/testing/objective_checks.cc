@@ -464,6 +464,13 @@ TEST(Property, TwoRunsGiveTheSameBits) {
 
 // The GPU kernels, under an interpreter that refuses races, stray and unaligned accesses and
 // divergence.
+void ExpectSimt(pref::SimtObjective& kernels, const Call& call) {
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, Interpret(call));
+  ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult result, kernels.run(call));
+  EXPECT_EQ(result.outputs.size(), expected.outputs.size());
+  ExpectNear(result.outputs, expected.outputs, kFloatTolerance);
+}
+
 TEST(Simt, GpuKernelsInEveryExactSchedule) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(
       const std::unique_ptr<pref::SimtObjective> kernels,
@@ -471,16 +478,25 @@ TEST(Simt, GpuKernelsInEveryExactSchedule) {
   for (const bool frozen : {false, true}) {
     Call call = CallOf(frozen ? 9 : 10);
     call.frozenHead = frozen;
-    ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult expected, Interpret(call));
     for (const std::string& schedule : ExactSchedules(Default(), call)) {
       SCOPED_TRACE(absl::StrCat(schedule, frozen ? " frozen head" : " full head"));
       call.schedule = schedule;
       call.chunkTokens = 11;
-      ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult result, kernels->run(call));
-      EXPECT_EQ(result.outputs.size(), expected.outputs.size());
-      ExpectNear(result.outputs, expected.outputs, kFloatTolerance);
+      ExpectSimt(*kernels, call);
     }
   }
+}
+
+// More rows than a block has warps, more tokens than a warp has lanes; a vocabulary that a block
+// walks in several steps.
+TEST(Simt, GpuKernelsOnLargerBatches) {
+  ALIDADE_ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<pref::SimtObjective> kernels,
+      pref::SimtObjective::create(*Default().compiled, *Default().derived.differentiated));
+  for (const CallShape& shape :
+       {CallShape{.rows = 12, .most_tokens = 40, .hidden = 4, .vocabulary = 23},
+        CallShape{.rows = 2, .most_tokens = 3, .hidden = 4, .vocabulary = 4100}})
+    ExpectSimt(*kernels, RandomCall(DefaultSignature(), Samples(), 11, shape));
 }
 
 }  // namespace

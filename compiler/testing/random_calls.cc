@@ -135,10 +135,10 @@ int64_t Layout::Points(int64_t axis) const {
   return axis < 0 ? rows : offsets[axis].back();
 }
 
-Layout RandomLayout(const Signature& signature, int64_t rows, unsigned seed) {
+Layout RandomLayout(const Signature& signature, int64_t rows, unsigned seed, int64_t most_tokens) {
   std::mt19937 generator(seed);
   return MakeLayout(signature, rows, [&](const schedule::Axis& axis) -> int64_t {
-    if (axis.kind == "token") return 1 + generator() % 6;
+    if (axis.kind == "token") return 1 + generator() % most_tokens;
     return axis.kind == "member" ? 2 + generator() % 3 : 1 + generator() % 3;
   });
 }
@@ -161,7 +161,7 @@ Layout LayoutOf(const Signature& signature, const Call& call) {
 
 Call RandomCall(const Signature& signature, const Arrays& samples, unsigned seed,
                 const CallShape& shape) {
-  const Layout layout = RandomLayout(signature, shape.rows, seed);
+  const Layout layout = RandomLayout(signature, shape.rows, seed, shape.most_tokens);
   std::mt19937 generator(seed);
   std::normal_distribution<float> normal;
   const auto reals = [&](int64_t rows, int64_t columns) {

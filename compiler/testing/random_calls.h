@@ -21,13 +21,14 @@ struct Layout {
 
   int64_t Points(int64_t axis) const;  // schedule::Input's numbering
 };
-// Tokens 1 to 6 per sequence, 2 to 4 members and 1 to 3 segments per row.
-Layout RandomLayout(const schedule::Signature& signature, int64_t rows, unsigned seed);
+// 1 to `most_tokens` tokens per sequence, 2 to 4 members and 1 to 3 segments per row.
+Layout RandomLayout(const schedule::Signature& signature, int64_t rows, unsigned seed,
+                    int64_t most_tokens = 6);
 // The layout of a valid call.
 Layout LayoutOf(const schedule::Signature& signature, const pref::Call& call);
 
 struct CallShape {
-  int64_t rows = 6, hidden = 16, vocabulary = 41;
+  int64_t rows = 6, most_tokens = 6, hidden = 16, vocabulary = 41;
 };
 // Reals are f32 numbers, so that both precisions see the same inputs.
 pref::Call RandomCall(const schedule::Signature& signature, const pref::Arrays& samples,
