@@ -37,7 +37,7 @@ constexpr double kTransformedGradientTolerance = 3e-5;
 
 constexpr int32_t kModes[] = {ALIDADE_ROWS_READ, ALIDADE_ROWS_UNSCALED, ALIDADE_ROWS_SCALED};
 
-CpuCode compilePrograms(bool keepTexts) {
+CpuCode compilePrograms() {
   MLIRContext context;
   context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, math::MathDialect,
                       scf::SCFDialect, vector::VectorDialect>();
@@ -61,14 +61,19 @@ CpuCode compilePrograms(bool keepTexts) {
   table.name = "rows";
   table.signatureJson = "{}";
   table.numRowPrograms = rowPrograms().size();
-  FailureOr<CpuCode> code = emitCpuObject(*module, levels, table, keepTexts);
+  FailureOr<CpuCode> code = emitCpuObject(*module, levels, table, /*keepTexts=*/true);
   EXPECT_TRUE(succeeded(code));
   return succeeded(code) ? *code : CpuCode();
 }
 
+const CpuCode& compiled() {
+  static const auto* const code = new CpuCode(compilePrograms());
+  return *code;
+}
+
 std::vector<AlidadeVariant> variants() {
   static const AlidadeObjectiveTable* const table = [] {
-    auto loaded = runtime::LoadObject(compilePrograms(/*keepTexts=*/false).object, "rows");
+    auto loaded = runtime::LoadObject(compiled().object, "rows");
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     return *loaded;
   }();
@@ -314,7 +319,7 @@ std::string bodyOf(StringRef assembly, StringRef function) {
 }
 
 TEST(RowKernel, AssemblyUsesWholeVectorsAndCallsNothing) {
-  const std::string assembly = compilePrograms(/*keepTexts=*/true).assembly;
+  const std::string& assembly = compiled().assembly;
   for (const CpuLevel& level : cpuLevels()) {
     for (size_t k = 0; k < rowPrograms().size(); ++k) {
       const std::string name = ("alidade_rows_" + Twine(k) + "_" + level.suffix).str();
