@@ -7,8 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status.h"
-#include "compiler/dialect/pref/ObjectiveInfo.h"
-#include "compiler/reference/Interpreter.h"
+#include "compiler/reference/ScheduleBlock.h"
 #include "compiler/schedule/interpreter.h"
 #include "compiler/tools/prefc/Calls.h"
 
@@ -17,7 +16,6 @@ namespace {
 
 using schedule::InterpreterInputs;
 using schedule::InterpreterOutputs;
-using schedule::ScalarCall;
 using schedule::Signature;
 
 std::vector<double> realsOf(const Arrays& arrays, const std::string& name) {
@@ -54,69 +52,6 @@ InterpreterInputs interpreterInputs(const Signature& signature, const Call& call
   inputs.hyperparameters = planned.hyperparameters;
   return inputs;
 }
-
-// Evaluates the whole batch and keeps the cotangents of the rows asked for. Rows whose scores are
-// not known yet hold zeros: where the coupling analysis is right they cannot matter.
-class Block {
- public:
-  Block(ObjectiveOp objective, const Signature& signature, const schedule::Problem& problem)
-      : objective(objective),
-        signature(signature),
-        problem(problem),
-        readNames(signature.ReadNames()) {}
-
-  absl::Status operator()(const ScalarCall& call) const {
-    if (call.known) return absl::OkStatus();  // is computed again with the rest
-    ALIDADE_ASSIGN_OR_RETURN(const Evaluation evaluation, interpret(objective, batchOf(call)));
-    for (size_t i = 0; i < signature.reads.size(); ++i) {
-      const schedule::VocabularyRead& read = signature.reads[i];
-      if (read.cotangent < 0 || call.cotangents[read.cotangent] == nullptr) continue;
-      const std::vector<double>& values = evaluation.cotangents.at(readNames[i]);
-      const int64_t begin = FirstToken(signature, problem, read.distribution, call.row_begin);
-      const int64_t end = FirstToken(signature, problem, read.distribution, call.row_end);
-      std::copy(values.begin() + begin, values.begin() + end,
-                call.cotangents[read.cotangent] + begin);
-    }
-    if (call.results == nullptr) return absl::OkStatus();
-    call.results[0] = evaluation.loss;
-    for (size_t i = 0; i < signature.metrics.size(); ++i)
-      call.results[i + 1] = evaluation.metrics.at(signature.metrics[i]);
-    for (size_t i = 0; i < signature.states.size(); ++i)
-      call.new_state[i] = evaluation.states.at(signature.states[i].name);
-    return absl::OkStatus();
-  }
-
- private:
-  ObjectiveOp objective;
-  const Signature& signature;
-  const schedule::Problem& problem;
-  const std::vector<std::string> readNames;
-
-  Batch batchOf(const ScalarCall& call) const {
-    Batch batch;
-    batch.numRows = call.num_rows;
-    for (size_t i = 0; i < signature.axes.size(); ++i) {
-      if (signature.axes[i].kind != "pair")
-        batch.offsets[signature.axes[i].Name()] = problem.offsets[i];
-    }
-    for (size_t i = 0; i < signature.reads.size(); ++i) {
-      const int64_t tokens = NumTokens(signature, problem, signature.reads[i].distribution);
-      batch.reads[readNames[i]].assign(call.reads[i], call.reads[i] + tokens);
-    }
-    for (size_t i = 0; i < signature.inputs.size(); ++i) {
-      const int64_t axis = signature.inputs[i].axis;
-      const int64_t points = axis == schedule::Input::kNone  ? 1
-                             : axis == schedule::Input::kRow ? problem.num_rows()
-                                                             : problem.offsets[axis].back();
-      batch.inputs[signature.inputs[i].name].assign(call.inputs[i], call.inputs[i] + points);
-    }
-    for (size_t i = 0; i < signature.states.size(); ++i)
-      batch.states[signature.states[i].name] = call.state[i];
-    for (size_t i = 0; i < signature.hyperparameters.size(); ++i)
-      batch.hyperparameters[signature.hyperparameters[i].name] = call.hyperparameters[i];
-    return batch;
-  }
-};
 
 void addScores(const Signature& signature, const schedule::Problem& problem,
                InterpreterOutputs& outputs, Arrays& arrays) {
@@ -185,7 +120,7 @@ absl::StatusOr<CallResult> runInterpreter(ObjectiveOp objective, const Signature
       InterpreterOutputs outputs,
       schedule::InterpretSchedule(signature, planned.problem, planned.plan.schedule,
                                   interpreterInputs(signature, call, planned),
-                                  Block(objective, signature, planned.problem)));
+                                  ScheduleBlock(objective, signature, planned.problem)));
   CallResult result;
   result.outputs =
       outputArrays(signature, planned, /*gradients=*/call.schedule != "R", std::move(outputs));
