@@ -106,6 +106,15 @@ std::vector<schedule::RowProgram> rowPrograms() {
         {"logit_at", true},
         {"collision", false},
         {"argmax", false}}},
+      // As many points as a program can have, beside the largest formula.
+      {{{"logprob_mix", true},
+        {"kl_from", true},
+        {"entropy", true},
+        {"kl_to", true},
+        {"logprob_at", true},
+        {"logprob_at", true},
+        {"logit_at", true},
+        {"logit_at", true}}},
   };
 }
 
