@@ -17,6 +17,7 @@
 #include "common/status/status_matchers.h"
 #include "common/testing/testing.h"
 #include "compiler/reference/Interpreter.h"
+#include "compiler/runtime/jit/jit.h"
 #include "compiler/runtime/objective.h"
 #include "compiler/testing/random_calls.h"
 #include "compiler/testing/torch_evaluator.h"
@@ -57,8 +58,8 @@ std::string* golden_path = new std::string;
 struct Variant {
   std::map<std::string, std::string> options;  // those that differ from their defaults
   pref::DerivedObjective derived;
-  mlir::OwningOpRef<mlir::ModuleOp> written;     // options chosen, else as it was written
-  const runtime::Objective* compiled = nullptr;  // of the defaults: compiled ahead of time
+  mlir::OwningOpRef<mlir::ModuleOp> written;  // options chosen, else as it was written
+  const runtime::Objective* compiled = nullptr;
 
   const schedule::Signature& signature() const { return derived.signature; }
   absl::StatusOr<CallResult> Interpret(const Call& call) {
@@ -71,6 +72,8 @@ struct Variant {
     return RunTorch(pref::objectiveOf(*written), signature(), call);
   }
 };
+
+std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 template <typename T>
 T OrExit(absl::StatusOr<T> value) {
@@ -95,7 +98,14 @@ struct Subject {
     fresh->derived = OrExit(pref::deriveObjectiveFile(*definition_path, context, options));
     fresh->written = fresh->derived.definition->clone();
     if (failed(pref::resolveOptions(pref::objectiveOf(*fresh->written), options))) std::exit(1);
-    if (options.empty()) fresh->compiled = OrExit(runtime::FindObjective(fresh->signature().name));
+    // Options that differ from the defaults are compiled here.
+    fresh->compiled =
+        options.empty()
+            ? OrExit(runtime::FindObjective(fresh->signature().name))
+            : OrExit(runtime::CompileObjectiveFile(
+                  *definition_path, {.cache_folder = ::testing::TempDir() + "/jit",
+                                     .options = options,
+                                     .objectives_folder = FolderOf(FolderOf(*definition_path))}));
     variants.push_back(std::move(fresh));
     return *variants.back();
   }
@@ -198,13 +208,12 @@ std::vector<std::string> ExactSchedules(const Variant& variant, const Call& call
   return names;
 }
 
-// Runs the call on the interpreter and, where there is compiled code, on that.
+// Runs the call on the interpreter and on compiled code.
 void ExpectBoth(Variant& variant, const Call& call, const Arrays& expected, bool all) {
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult interpreted, variant.Interpret(call));
   EXPECT_EQ(interpreted.schedule, call.schedule);
   if (all) EXPECT_EQ(interpreted.outputs.size(), expected.size());
   ExpectNear(interpreted.outputs, expected, kDoubleTolerance);
-  if (variant.compiled == nullptr) return;
   ALIDADE_ASSERT_OK_AND_ASSIGN(const CallResult compiled, variant.Compiled(call));
   if (all) EXPECT_EQ(compiled.outputs.size(), expected.size());
   ExpectNear(compiled.outputs, expected, kFloatTolerance);
@@ -391,6 +400,27 @@ TEST(Invalid, InputsOfEveryDistribution) {
   }
 }
 
+TEST(Invalid, DataInputs) {
+  for (const schedule::Input& input : DefaultSignature().inputs) {
+    const auto refuse = [&](const std::string& message, auto edit) {
+      SCOPED_TRACE(message);
+      Call call = CallOf(1);
+      edit(call.inputs);
+      ExpectRefused(call, input.name + message);
+    };
+    refuse(": expected", [&](Arrays& inputs) { inputs.erase(input.name); });
+    refuse(": expected shape", [&](Arrays& inputs) {
+      std::vector<double> values = inputs.at(input.name).reals;
+      values.push_back(0);
+      const int64_t count = values.size();
+      inputs.at(input.name) = Array::ofReals({count}, values);
+    });
+    const std::string where = input.axis == schedule::Input::kNone ? "" : "[0]";
+    refuse(where + ": expected a finite number, got nan",
+           [&](Arrays& inputs) { inputs.at(input.name).reals[0] = std::nan(""); });
+  }
+}
+
 TEST(Invalid, UnknownInput) {
   Call call = CallOf(1);
   call.inputs["polcy.head"] = call.inputs.at("policy.head");
@@ -427,7 +457,7 @@ TEST(Property, FiniteAtExtremeLogRatios) {
       SCOPED_TRACE(absl::StrCat(OptionsText(variant->options), "pattern ", pattern));
       const Call call = ExtremeCall(variant->signature(), Samples(), pattern);
       ExpectFinite(variant->Interpret(call));
-      if (variant->compiled != nullptr) ExpectFinite(variant->Compiled(call));
+      ExpectFinite(variant->Compiled(call));
     }
   }
 }
@@ -446,7 +476,6 @@ TEST(Property, IndifferentToTheOrderOfRows) {
     EXPECT_GE(expected.size(), 2);
     ALIDADE_ASSERT_OK_AND_ASSIGN(CallResult backward, variant->Interpret(reversed));
     ExpectNear(backward.outputs, expected, kDoubleTolerance);
-    if (variant->compiled == nullptr) continue;
     ALIDADE_ASSERT_OK_AND_ASSIGN(backward, variant->Compiled(reversed));
     ExpectNear(backward.outputs, expected, kFloatTolerance);
   }

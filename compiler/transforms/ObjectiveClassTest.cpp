@@ -40,16 +40,36 @@ struct Expected {
   const char* why;  // where the two differ
 };
 
+constexpr char kCounts[] = "the number of tokens or members in the batch is data, but over rows";
+constexpr char kRunningMean[] =
+    "the mean includes this batch's rewards: stopped, but of the same forward pass";
+
 const Expected kExpected[] = {
+    {"aot", {}, kAcrossRows, kAcrossRows, ""},
+    {"bco_pair", {}, kGivenScalars, kAcrossRows, kRunningMean},
+    {"bco_pair", {{"reward_shift", "zero"}}, kRowLocal, kRowLocal, ""},
     {"dpo", {}, kRowLocal, kRowLocal, ""},
     {"dpo", {{"f_divergence_type", "forward_kl"}}, kRowLocal, kRowLocal, ""},
     {"dpo", {{"f_divergence_type", "js_divergence"}}, kRowLocal, kRowLocal, ""},
     {"dpo", {{"f_divergence_type", "alpha_divergence"}}, kRowLocal, kRowLocal, ""},
     {"exo_pair", {}, kRowLocal, kRowLocal, ""},
+    {"grpo", {}, kGivenScalars, kGivenScalars, ""},
+    {"grpo", {{"entropy_bonus", "true"}}, kDense, kDense, ""},
+    {"gspo", {}, kGivenScalars, kGivenScalars, ""},
+    {"halva", {}, kDense, kDense, ""},
     {"ipo", {}, kRowLocal, kRowLocal, ""},
+    {"kto", {}, kGivenScalars, kGivenScalars, ""},
+    {"ld_dpo", {}, kRowLocal, kRowLocal, ""},
     {"mdpo", {}, kRowLocal, kRowLocal, ""},
+    {"mpo", {}, kGivenScalars, kAcrossRows, kRunningMean},
+    {"mrpo", {}, kRowLocal, kRowLocal, ""},
+    {"orpo", {}, kRowLocal, kGivenScalars, kCounts},
+    {"plackett_luce", {}, kRowLocal, kRowLocal, ""},
     {"robust", {}, kRowLocal, kRowLocal, ""},
+    {"sft", {}, kRowLocal, kGivenScalars, kCounts},
     {"simpo", {}, kRowLocal, kRowLocal, ""},
+    {"tdpo2", {}, kDense, kDense, ""},
+    {"wpo", {}, kRowLocal, kRowLocal, ""},
 };
 
 class ObjectiveClass : public testing::TestWithParam<Expected> {};
