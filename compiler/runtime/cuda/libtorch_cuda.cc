@@ -45,10 +45,16 @@ absl::Status LoadLibtorchCudaFrom(const std::string& folder) {
 }
 
 absl::Status LoadLibtorchCuda() {
-  if (at::hasCUDA()) return absl::OkStatus();
   ALIDADE_RETURN_IF_ERROR(Driver::Global().status());
-  ALIDADE_ASSIGN_OR_RETURN(const std::string folder, LibtorchFolder());
-  return LoadLibtorchCudaFrom(folder);
+  // LibTorch must not be asked first: it decides once, at the first question, whether it has CUDA.
+  if (dlopen(kLibrary, RTLD_NOW | RTLD_NOLOAD) == nullptr) {
+    ALIDADE_ASSIGN_OR_RETURN(const std::string folder, LibtorchFolder());
+    ALIDADE_RETURN_IF_ERROR(LoadLibtorchCudaFrom(folder));
+  }
+  if (at::hasCUDA()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "LibTorch was asked for CUDA (at::hasCUDA, at::manual_seed) before its CUDA library was "
+      "loaded, and now has none in this process; call Objective::KernelsFor first");
 }
 
 Stream CurrentStream(c10::Device device) {
