@@ -1,4 +1,6 @@
-// The LibTorch side of Calls.h: arrays to tensors, checks, plan, compiled code.
+// The LibTorch side of a call: arrays to tensors, checks, plan, compiled code.
+
+#include "compiler/tools/prefc/CompiledCall.h"
 
 #include <algorithm>
 #include <functional>
@@ -11,7 +13,6 @@
 #include "common/status/status.h"
 #include "common/tensor/fence.h"
 #include "compiler/runtime/bind.h"
-#include "compiler/tools/prefc/Calls.h"
 
 namespace alidade::pref {
 namespace {
@@ -39,8 +40,10 @@ struct Slot {
 };
 
 // Names of a signature's arrays, as Arrays.h gives them.
-std::map<std::string, Slot> slotsOf(const Signature& signature, const Arrays& given,
+std::map<std::string, Slot> slotsOf(const Signature& signature, const Call& call,
                                     runtime::ObjectiveInputs& inputs) {
+  const Arrays& given = call.inputs;
+  const at::ScalarType wide = call.bf16 ? at::kBFloat16 : at::kFloat;
   std::map<std::string, Slot> slots;
   for (const schedule::Distribution& distribution : signature.distributions) {
     const std::string name = distribution.Name();
@@ -52,8 +55,8 @@ std::map<std::string, Slot> slotsOf(const Signature& signature, const Arrays& gi
                          at::ScalarType dtype, bool onDevice = true) {
       slots[name + field] = {tokens != nullptr ? &(tokens->*member) : nullptr, dtype, onDevice};
     };
-    add(".hidden", &runtime::ScoredTokens::hidden, at::kFloat);
-    add(".logits", &runtime::ScoredTokens::logits, at::kFloat);
+    add(".hidden", &runtime::ScoredTokens::hidden, wide);
+    add(".logits", &runtime::ScoredTokens::logits, wide);
     add(".logp", &runtime::ScoredTokens::logp, at::kFloat);
     add(".labels", &runtime::ScoredTokens::labels, at::kLong);
     add(".offsets", &runtime::ScoredTokens::offsets, at::kLong, /*onDevice=*/false);
@@ -63,7 +66,7 @@ std::map<std::string, Slot> slotsOf(const Signature& signature, const Arrays& gi
     slots[name] = {given.count(name) != 0 ? &tensors[key] : nullptr, dtype, onDevice};
   };
   for (const std::string& model : signature.Models()) {
-    add(model + ".head", inputs.heads, model, at::kFloat);
+    add(model + ".head", inputs.heads, model, wide);
     add(model + ".bias", inputs.biases, model, at::kFloat);
   }
   for (const schedule::Axis& axis : signature.axes) {
@@ -78,7 +81,7 @@ std::map<std::string, Slot> slotsOf(const Signature& signature, const Arrays& gi
 }
 
 absl::Status fill(const Signature& signature, const Call& call, runtime::ObjectiveInputs& inputs) {
-  const std::map<std::string, Slot> slots = slotsOf(signature, call.inputs, inputs);
+  const std::map<std::string, Slot> slots = slotsOf(signature, call, inputs);
   std::vector<std::string> known;
   for (const auto& [name, slot] : slots) known.push_back(name);
   for (const auto& [name, array] : call.inputs) {
