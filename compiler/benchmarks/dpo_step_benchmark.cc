@@ -221,6 +221,8 @@ BENCHMARK(BM_DpoStep)
     ->Args({512, 512, 32000, 1})
     ->Args({256, 1024, 32000, 0})
     ->Args({256, 1024, 32000, 1})
+    ->Args({2048, 256, 8192, 0})
+    ->Args({2048, 256, 8192, 1})
     ->Iterations(9)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);

@@ -32,6 +32,7 @@ def Pref_ObjectiveOp : Pref_Op<"objective", [Symbol, IsolatedFromAbove, SingleBl
     - (C7) a state is updated exactly once, and only a state is
     - (C8) a distribution has at most one partner, and one factor to mix with it
     - (C9) at most 32 reads (8 of one distribution), 8 axes beside row, 16 inputs and 32 hyperparameters
+    - (C10) texts are UTF-8
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<StrAttr>:$paper, OptionalAttr<StrAttr>:$doc);
   let regions = (region SizedRegion<1>:$body);

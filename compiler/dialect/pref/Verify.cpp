@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/JSON.h"
 
 #include "compiler/dialect/pref/ObjectiveInfo.h"
 #include "compiler/dialect/pref/OpSupport.h"
@@ -283,6 +284,28 @@ static mlir::LogicalResult verifyLimits(ObjectiveOp objective) {
   return success();
 }
 
+// Texts end in signatures, pages and messages, all of them UTF-8; an escape such as "\FF" is not.
+static mlir::LogicalResult verifyTexts(ObjectiveOp objective) {
+  const auto failing = [](mlir::Operation* op) {
+    return llvm::find_if(op->getAttrs(), [](mlir::NamedAttribute attribute) {
+      return attribute.getValue()
+          .walk([](mlir::StringAttr text) {
+            return llvm::json::isUTF8(text.getValue()) ? mlir::WalkResult::advance()
+                                                       : mlir::WalkResult::interrupt();
+          })
+          .wasInterrupted();
+    });
+  };
+  const mlir::WalkResult result = objective->walk([&](mlir::Operation* op) {
+    const auto attribute = failing(op);
+    if (attribute == op->getAttrs().end()) return mlir::WalkResult::advance();
+    op->emitOpError() << "(C10) attribute '" << attribute->getName().getValue()
+                      << "': expected UTF-8, got bytes that are none";
+    return mlir::WalkResult::interrupt();
+  });
+  return mlir::failure(result.wasInterrupted());
+}
+
 mlir::LogicalResult ObjectiveOp::verifyRegions() {
   mlir::Block& block = getBody().front();
   if (block.getNumArguments() != 0)
@@ -303,7 +326,7 @@ mlir::LogicalResult ObjectiveOp::verifyRegions() {
   if (!hasWellFormedOptions(*this))
     return emitOpError() << "(C5) attribute 'pref.options': expected what pref-resolve-options "
                             "writes, a list of records with cases, chosen, default, doc and name";
-  if (failed(verifyHypers(*this)) || failed(verifyResponses(*this)) ||
+  if (failed(verifyTexts(*this)) || failed(verifyHypers(*this)) || failed(verifyResponses(*this)) ||
       failed(verifyDeclarations(*this)) || failed(verifyStates(*this)) ||
       failed(verifyPartners(*this)) || failed(verifyLimits(*this)))
     return failure();

@@ -199,3 +199,15 @@ pref.objective @yield_c1_pair {
   // expected-error @+1 {{'pref.yield' op (C1) loss must be [], got [row, pair]; reduce it with pref.mean ... over pair, then over row}}
   pref.yield %p
 }
+
+// -----
+
+pref.objective @objective_c10 {
+  // expected-error @+1 {{'pref.hyper' op (C10) attribute 'doc': expected UTF-8, got bytes that are none}}
+  %beta = pref.hyper "beta" default 0.1 in (0, inf) doc "inverse \FFtemperature"
+  %w = pref.logprob policy(chosen)
+  %u = pref.mul %w, %beta
+  %s = pref.sum %u over token
+  %m = pref.mean %s over row
+  pref.yield %m
+}
